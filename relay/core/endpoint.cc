@@ -1,0 +1,33 @@
+#include "relay/core/endpoint.h"
+
+namespace relay {
+
+void ByteLock::lock() {
+  while (held_.exchange(true, std::memory_order_acquire)) {
+    while (held_.load(std::memory_order_relaxed)) Pause();
+  }
+}
+
+void Binding::Publish(const Path& path) {
+  const auto words = std::bit_cast<std::array<uint64_t, kWords>>(path);
+  const uint64_t sequence = sequence_.load(std::memory_order_relaxed);
+  sequence_.store(sequence + 1, std::memory_order_relaxed);
+  // Release, each: whoever reads one of these words then reads the odd sequence, or a later one.
+  for (size_t i = 0; i < kWords; ++i) words_[i].store(words[i], std::memory_order_release);
+  sequence_.store(sequence + 2, std::memory_order_release);
+}
+
+uint64_t Activity::packets() const {
+  return owner_packets.load(std::memory_order_relaxed) + other_packets.load(std::memory_order_relaxed);
+}
+
+uint64_t Activity::bytes() const {
+  return owner_bytes.load(std::memory_order_relaxed) + other_bytes.load(std::memory_order_relaxed);
+}
+
+int Endpoint::LegOf(const disco::PublicKey& key) const {
+  if (key == clients_[0]) return 0;
+  return key == clients_[1] ? 1 : -1;
+}
+
+}  // namespace relay

@@ -1,0 +1,148 @@
+// An endpoint: two clients' legs under one VNI. 448 bytes, seven cache lines; who writes what is said at each field.
+#ifndef RELAYD_RELAY_CORE_ENDPOINT_H_
+#define RELAYD_RELAY_CORE_ENDPOINT_H_
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+
+#include "disco/key.h"
+#include "relay/core/path.h"
+#include "relay/core/time.h"
+
+namespace relay {
+
+// Tells the processor that this is a spin.
+inline void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// One byte, held for a few dozen instructions and never across crypto; handshakes and expiry take it, data never does.
+class ByteLock {
+ public:
+  void lock();
+  void unlock() { held_.store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> held_{false};
+};
+
+// Where a leg's client is, published behind a sequence word: a reader sees all of one binding or retries. Words are
+// stored with release and loaded with acquire, so no fence is needed. Written under the endpoint's lock.
+//
+// Readers are in the header, and move words rather than structs, because every packet comes through here: as two whole
+// Path loads the same cost 11 ns more (bench/core_bench, HandlePacket/1).
+class alignas(64) Binding {
+ public:
+  // Is this leg bound, and to `remote`? Lock-free; any thread.
+  enum class Match : uint8_t { kNotBound, kOther, kSame };
+  Match Matches(const AddrPort& remote) const {
+    const auto wanted = std::bit_cast<std::array<uint64_t, kRemoteWords>>(remote);
+    Match match{};
+    Read([&] {
+      uint64_t differing = 0;
+#pragma GCC unroll 8
+      for (size_t i = 0; i < kRemoteWords; ++i) differing |= Word(i) ^ wanted[i];
+      match = Word(kPortWord) == 0 ? Match::kNotBound : differing == 0 ? Match::kSame : Match::kOther;
+    });
+    return match;
+  }
+  // False: not bound. Lock-free; any thread.
+  bool Load(Path& out) const {
+    uint64_t port = 0;
+    Read([&] {
+#pragma GCC unroll 8
+      for (size_t i = 0; i < kWords; ++i) {
+        const uint64_t word = Word(i);
+        std::memcpy(reinterpret_cast<char*>(&out) + i * sizeof(word), &word, sizeof(word));
+      }
+      port = Word(kPortWord);
+    });
+    return port != 0;
+  }
+  bool IsBound() const { return Word(kPortWord) != 0; }
+  void Publish(const Path& path);
+
+ private:
+  static constexpr size_t kWords = sizeof(Path) / sizeof(uint64_t);
+  static constexpr size_t kRemoteWords = sizeof(AddrPort) / sizeof(uint64_t);  // Path begins with the remote.
+  static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
+
+  uint64_t Word(size_t i) const { return words_[i].load(std::memory_order_acquire); }
+  // Runs `read`, which uses Word(), until no writer was in between.
+  template <typename F>
+  void Read(F read) const {
+    while (true) {
+      const uint64_t before = sequence_.load(std::memory_order_acquire);
+      read();
+      if ((before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before) return;
+      Pause();
+    }
+  }
+
+  std::atomic<uint64_t> sequence_{0};  // Odd while being written.
+  std::array<std::atomic<uint64_t>, kWords> words_{};
+};
+static_assert(offsetof(Path, remote) == 0);
+
+// What a leg's client has sent. On a line of its own: written on every packet, while the bindings are only read.
+struct alignas(64) Activity {
+  // Written by the worker that owns the leg (the one that first bound it), without locked instructions.
+  std::atomic<uint64_t> owner_packets{0};
+  std::atomic<uint64_t> owner_bytes{0};
+  // Added to by all other workers; readers sum the two.
+  std::atomic<uint64_t> other_packets{0};
+  std::atomic<uint64_t> other_bytes{0};
+  // Written by any worker, at most once in kLastSeenStep, and rounded up so that rounding only lengthens life.
+  std::atomic<int64_t> last_seen_ns{0};
+  // Handshake: the leg's token bucket (TokenBucket), any worker.
+  std::atomic<int64_t> bucket_ns{0};
+  // Handshake in progress: the bind's generation, 0 if none. Written under the endpoint's lock.
+  std::atomic<uint32_t> generation{0};
+  std::atomic<uint16_t> owner{0};          // Worker id; written once, before the first binding is published.
+  std::atomic<bool> first_dialect{false};  // The binding was made in the first dialect. Under the lock.
+
+  uint64_t packets() const;
+  uint64_t bytes() const;
+};
+inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
+
+class alignas(64) Endpoint {
+ public:
+  // Any thread.
+  const std::array<disco::PublicKey, 2>& clients() const { return clients_; }  // Ascending: ClientDisco's order.
+  uint32_t vni() const { return vni_; }
+  uint64_t lamport_id() const { return lamport_id_; }
+  bool IsOpen() const { return binding[0].IsBound() && binding[1].IsBound(); }
+  // Index of the client whose key this is, or -1. Constant time is not needed: keys are public.
+  int LegOf(const disco::PublicKey& key) const;
+  const disco::SharedKey& shared(int leg) const { return shared_[static_cast<size_t>(leg)]; }
+
+  std::array<Binding, 2> binding;
+  std::array<Activity, 2> activity;
+
+ private:
+  friend class EndpointTable;
+  friend class RelayServer;
+
+  // Written by the control thread before the VNI is published; read by any worker after.
+  std::array<disco::PublicKey, 2> clients_;
+  std::array<disco::SharedKey, 2> shared_;
+  // First dialect: the source that a leg's first bind pinned; port 0 if none. Under the lock.
+  std::array<AddrPort, 2> pin_;
+  uint64_t lamport_id_ = 0;  // As clients_.
+  uint32_t vni_ = 0;         // As clients_.
+  ByteLock lock_;
+  bool closed_ = true;  // Set when the endpoint is taken out of the table; under the lock.
+};
+static_assert(sizeof(Endpoint) == 448);
+
+}  // namespace relay
+
+#endif  // RELAYD_RELAY_CORE_ENDPOINT_H_

@@ -1,0 +1,156 @@
+// The relay protocol without I/O: (path, bytes, now) in, verdict out. docs/PROTOCOL.md has the bytes; the reference is
+// tailscale net/udprelay Server.handlePacket.
+#ifndef RELAYD_RELAY_CORE_RELAY_SERVER_H_
+#define RELAYD_RELAY_CORE_RELAY_SERVER_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "disco/messages.h"
+#include "disco/packet.h"
+#include "geneve/geneve.h"
+#include "relay/core/counters.h"
+#include "relay/core/endpoint_table.h"
+#include "relay/core/path.h"
+#include "relay/core/time.h"
+#include "relay/core/token_bucket.h"
+
+namespace relay {
+
+// A leg's handshake messages, before the costly work: two a second is normal, a roaming client sends a handful.
+inline constexpr TokenBucket kLegBucket = TokenBucket::Of(20, 40);
+// The challenge's secret lives this long and then once more as the previous one.
+inline constexpr Duration kMacSecretLifetime = std::chrono::minutes(2);
+
+struct Verdict {
+  enum class Action : uint8_t {
+    kDrop,      // Count it under `reason`.
+    kForward,   // Send the packet as it is to `to`.
+    kReply,     // Send the reply to `to`, which is where the packet came from.
+    kAccepted,  // A valid answer; nothing is sent.
+  };
+  Action action = Action::kDrop;
+  DropReason reason = DropReason::kBadGeneve;
+  Path to;
+
+  static Verdict Drop(DropReason reason) { return {.action = Action::kDrop, .reason = reason, .to = {}}; }
+  static Verdict Accepted() { return {.action = Action::kAccepted, .reason = {}, .to = {}}; }
+  friend bool operator==(const Verdict& a, const Verdict& b) {
+    if (a.action != b.action) return false;
+    return a.action == Action::kDrop ? a.reason == b.reason : a.action == Action::kAccepted || a.to == b.to;
+  }
+};
+
+// Room for one reply: a whole UDP payload, never longer than the packet it answers.
+struct Reply {
+  static constexpr size_t kMaxSize = geneve::kHeaderSize + disco::kSealedOverhead + disco::kBindMessageSize;
+  std::array<uint8_t, kMaxSize> bytes;
+  size_t size = 0;
+  std::span<const uint8_t> span() const { return std::span(bytes).first(size); }
+};
+
+// What one worker brings to every call. Owned and used by one thread.
+struct WorkerContext {
+  uint16_t id = 0;  // Below the Qsbr's max_workers.
+  Counters* counters = nullptr;
+  // This worker's budget for handshake messages that have passed the cheap checks.
+  TokenBucket control_bucket = TokenBucket::Of(100'000, 10'000);
+  std::atomic<int64_t> control_bucket_ns{0};
+};
+
+// Keyed functions that tests replace, to replay packets of the reference implementation.
+struct ServerCrypto {
+  using Mac = std::array<uint8_t, disco::kChallengeSize>;
+  using Secret = std::array<uint8_t, 32>;
+  // MAC over (VNI, generation, remote key, source): keyed BLAKE2b.
+  std::function<Mac(const Secret& secret, std::span<const uint8_t> message)> mac;
+  // The secret of a rotation period (time / kMacSecretLifetime): unpredictable, and the same for all workers.
+  std::function<Secret(int64_t period)> mac_secret;
+  // First dialect: 32 bytes per endpoint and leg that cannot be guessed.
+  std::function<disco::Challenge(const Endpoint& endpoint, int leg)> first_dialect_challenge;
+  std::function<disco::Nonce()> nonce;
+
+  // The production functions, keyed by randomness of this process's own.
+  static ServerCrypto Production();
+};
+
+// A datagram's Geneve header, parsed; or why it has none.
+struct Parsed {
+  geneve::Header header;
+  bool ok = false;
+  DropReason reason = DropReason::kBadGeneve;
+
+  // In place and member by member: a struct written in bytes and then copied in words stalls (6 ns, bench/core_bench
+  // HandlePacket/1).
+  void Read(std::span<const uint8_t> packet) {
+    const std::optional<geneve::Header> parsed = geneve::Parse(packet);
+    ok = parsed && parsed->version == 0;
+    reason = parsed ? DropReason::kUnknownVersion : DropReason::kBadGeneve;
+    if (!parsed) return;
+    header.vni = parsed->vni;
+    header.protocol = parsed->protocol;
+    header.version = parsed->version;
+    header.control = parsed->control;
+  }
+};
+
+class RelayServer {
+ public:
+  struct Options {
+    bool first_dialect = true;
+  };
+
+  // `table` outlives the server.
+  RelayServer(EndpointTable& table, const disco::PublicKey& self, ServerCrypto crypto, Options options);
+
+  // The whole of it, for one datagram. Any number of workers may call, each with its own context and online in the
+  // Qsbr.
+  Verdict HandlePacket(WorkerContext& worker, const Path& from, std::span<const uint8_t> packet, Instant now,
+                       Reply& reply) const {
+    return Decide(worker, Parse(packet), from, packet, 1, now, reply);
+  }
+
+  // The same in stages, for bursts: parse all, prefetch all slots, prefetch all endpoints, decide all.
+  static Parsed Parse(std::span<const uint8_t> packet) {
+    Parsed parsed;
+    parsed.Read(packet);
+    return parsed;
+  }
+  void PrefetchSlot(const Parsed& p) const { table_.PrefetchSlot(p.header.vni); }
+  void PrefetchEndpoint(const Parsed& p) const { table_.PrefetchEndpoint(p.header.vni); }
+  // `packets` > 1: `packet` is a whole GRO train of that many datagrams, each with the header `p`, O clear; it is
+  // forwarded or dropped as one.
+  Verdict Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
+                 uint32_t packets, Instant now, Reply& reply) const;
+
+  const disco::PublicKey& public_key() const { return self_; }
+
+ private:
+  Verdict Forward(const WorkerContext& worker, Endpoint& endpoint, const Path& from, size_t bytes, uint32_t packets,
+                  Instant now) const;
+  Verdict HandleControl(WorkerContext& worker, const geneve::Header& header, const Path& from,
+                        std::span<const uint8_t> body, Instant now, Reply& reply) const;
+  Verdict HandleHandshake(WorkerContext& worker, Endpoint& endpoint, int leg, disco::MessageType type,
+                          const disco::BindCommon& bind, const Path& from, Instant now, Reply& reply) const;
+  Verdict HandleFirstDialect(WorkerContext& worker, Endpoint& endpoint, int leg, disco::MessageType type,
+                             std::span<const uint8_t, disco::kFirstDialectPayloadSize> payload, const Path& from,
+                             Instant now, Reply& reply) const;
+  Verdict Commit(WorkerContext& worker, Endpoint& endpoint, int leg, const Path& from,
+                 std::optional<uint32_t> generation, Instant now) const;
+  Verdict Challenge(WorkerContext& worker, const Endpoint& endpoint, int leg, std::span<const uint8_t> clear,
+                    const Path& from, Reply& reply) const;
+  ServerCrypto::Mac ChallengeMac(const disco::BindCommon& bind, const AddrPort& source, int64_t period) const;
+
+  EndpointTable& table_;
+  const disco::PublicKey self_;
+  const ServerCrypto crypto_;
+  const Options options_;
+};
+
+}  // namespace relay
+
+#endif  // RELAYD_RELAY_CORE_RELAY_SERVER_H_
