@@ -1,0 +1,31 @@
+// An owned file descriptor.
+#ifndef RELAYD_RELAY_CLIENT_FD_H_
+#define RELAYD_RELAY_CLIENT_FD_H_
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace relay::client {
+
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }  // -1: none.
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace relay::client
+
+#endif  // RELAYD_RELAY_CLIENT_FD_H_

@@ -1,0 +1,91 @@
+// relayctl: relayd's command line.
+#include <gflags/gflags.h>
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "relay/client/program.h"
+#include "relay/ctl/commands.h"
+
+DEFINE_string(api, "http://127.0.0.1:9640", "relayd's API: http://host:port or https://host:port");
+DEFINE_string(metrics, "http://127.0.0.1:9641", "relayd's metrics, likewise");
+DEFINE_string(token, "", "bearer token for the API");
+DEFINE_string(token_file, "", "file that holds it");
+DEFINE_string(ca_file, "", "PEM file of the authorities for https; empty: the system's");
+DEFINE_string(out, "", "keygen: the new file for the private key");
+DEFINE_bool(json, false, "print JSON");
+
+namespace relay::ctl {
+namespace {
+
+using client::ApiClient;
+using client::Fail;
+using client::kExitUsage;
+
+constexpr std::string_view kUsage = R"(relayctl talks to a relayd.
+
+  relayctl status               is it ready, and what has it done [--json]
+  relayctl sessions             every endpoint and its two clients [--json]
+  relayctl allocate KEY KEY     an endpoint for two public keys (discokey:HEX), as JSON
+  relayctl drops                what it dropped, and what to check [--json]
+  relayctl keygen --out FILE    a new key pair: the private key into FILE, a new one; prints the
+                                public key [--json]
+  relayctl keygen               the same without a file: the private key on stdout, the public one
+                                on stderr, or both as JSON on stdout [--json]
+  relayctl pubkey FILE          the public key of a private one (-: stdin)
+
+  --api=URL                         http://127.0.0.1:9640, for status, sessions and allocate
+  --metrics=URL                     http://127.0.0.1:9641, for status and drops
+  --token=TEXT, --token_file=FILE   bearer token for the API
+  --ca_file=FILE                    authorities for https (PEM)
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no relayd reached.
+)";
+
+struct Clients {
+  ApiClient api;
+  ApiClient metrics;
+};
+
+absl::StatusOr<Clients> MakeClients() {
+  absl::StatusOr<std::string> token = client::ReadToken(FLAGS_token, FLAGS_token_file);
+  if (!token.ok()) return token.status();
+  absl::StatusOr<ApiClient> api =
+      ApiClient::Create({.url = FLAGS_api, .token = *std::move(token), .ca_file = FLAGS_ca_file});
+  if (!api.ok()) return api.status();
+  // The metrics are open to whoever reaches them: the token is none of theirs.
+  absl::StatusOr<ApiClient> metrics = ApiClient::Create({.url = FLAGS_metrics, .token = "", .ca_file = FLAGS_ca_file});
+  if (!metrics.ok()) return metrics.status();
+  return Clients{*std::move(api), *std::move(metrics)};
+}
+
+int Run(const std::vector<std::string_view>& args) {
+  if (args.empty()) return Fail(kExitUsage, "no command; see relayctl --help");
+  const std::string command(args[0]);
+  const auto is = [&](std::string_view name, size_t arguments) {
+    return command == name && args.size() == arguments + 1;
+  };
+  disco::InitCrypto();
+  if (is("keygen", 0)) return Keygen(FLAGS_out, FLAGS_json);
+  if (is("pubkey", 1)) return Pubkey(std::string(args[1]));
+
+  const absl::StatusOr<Clients> clients = MakeClients();
+  if (!clients.ok()) return Fail(clients.status());
+  if (is("status", 0)) return Status(clients->api, clients->metrics, FLAGS_json);
+  if (is("sessions", 0)) return Sessions(clients->api, FLAGS_json);
+  if (is("allocate", 2)) return Allocate(clients->api, args[1], args[2]);
+  if (is("drops", 0)) return Drops(clients->metrics, FLAGS_json);
+  return Fail(kExitUsage, absl::StrCat("unknown command or wrong arguments: ", command, "; see relayctl --help"));
+}
+
+int Main(int argc, char** argv) {
+  const int code = Run(client::ParseFlags(kUsage, argc, argv));
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (code == client::kExitOk && !written) return Fail(client::kExitFailed, "cannot write to stdout");
+  return code;
+}
+
+}  // namespace
+}  // namespace relay::ctl
+
+int main(int argc, char** argv) { return relay::ctl::Main(argc, argv); }

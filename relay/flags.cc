@@ -1,0 +1,234 @@
+#include "relay/flags.h"
+
+#include <gflags/gflags.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "disco/go_duration.h"
+#include "geneve/geneve.h"
+#include "relay/control/address_list.h"
+#include "relay/control/text.h"
+
+DEFINE_string(io, "socket", "how packets get in and out: socket");
+DEFINE_string(eal, "", "arguments of DPDK's EAL, for --io=dpdk; refused while relayd is built without DPDK");
+DEFINE_uint32(udp_port, 40000, "UDP port of the relay; 0: one free port for all families and workers");
+DEFINE_string(addr_ports, "", "advertised addresses, ip:port by comma; default: those of this machine's interfaces");
+DEFINE_string(api_listen, "127.0.0.1:9640", "address of the control API, ip:port");
+DEFINE_string(metrics_listen, "127.0.0.1:9641", "address of /metrics, ip:port");
+DEFINE_string(bind_lifetime, "30s", "how long a new endpoint waits for both of its clients");
+DEFINE_string(steady_state_lifetime, "5m", "how long a client of an open endpoint may be silent");
+DEFINE_uint32(max_endpoints, 262'144, "most endpoints at once, at most 16777215; memory is bounded by it");
+DEFINE_uint32(workers, 1, "packet workers, a thread each");
+DEFINE_string(cores, "", "cores that the workers are pinned to, by comma, one a worker; default: not pinned");
+DEFINE_string(gso, "auto", "send several datagrams in one call (UDP_SEGMENT): auto, on or off");
+DEFINE_bool(gro, true, "receive several datagrams in one call (UDP_GRO)");
+DEFINE_uint32(socket_buffer, 8 << 20, "bytes of each socket's buffers");
+DEFINE_uint64(control_rate, 100'000, "handshake messages a second that one worker opens");
+DEFINE_bool(first_dialect, true, "also serve clients of 2025-03, with their 32-byte handshake");
+DEFINE_string(policy_file, "", "who may call the API (JSON); default: loopback alone");
+DEFINE_string(api_tls_cert, "", "certificate chain (PEM); with it the API is served over TLS alone");
+DEFINE_string(api_tls_key, "", "private key of --api_tls_cert (PEM)");
+DEFINE_string(api_hosts, "", "further names of the API in Host headers, by comma");
+DEFINE_uint32(caller_unbound_limit, 4096, "endpoints of one caller that are not yet bound");
+DEFINE_uint32(caller_rate, 0, "allocations a second of one caller; 0: no limit");
+DEFINE_uint32(key_cache, 65536, "shared secrets kept, by client key");
+DEFINE_string(drain_timeout, "10m", "how long a drain (SIGUSR1) waits for endpoints to end");
+DEFINE_string(log_level, "info", "debug, info, warning or error");
+
+// In the library, but in none of its headers: what it ends the process with on a flag that it cannot take.
+namespace google {
+extern void (*gflags_exitfunc)(int);
+}
+
+namespace relay {
+namespace {
+
+using disco::AddrPort;
+
+absl::Status Wrong(std::string_view flag, std::string_view value, std::string_view want) {
+  return absl::InvalidArgumentError(text::Cat("--", flag, "=", value, ": ", want));
+}
+
+absl::Status ReadListen(std::string_view flag, const std::string& value, AddrPort& out) {
+  // localhost is the one name taken: any other may come to mean another address.
+  const std::string text = value.starts_with("localhost:") ? "127.0.0.1" + value.substr(9) : value;
+  const std::optional<AddrPort> addr = AddrPort::Parse(text);
+  if (!addr) return Wrong(flag, value, "not an ip:port (IPv6 in brackets)");
+  out = *addr;
+  return absl::OkStatus();
+}
+
+absl::Status ReadDuration(std::string_view flag, const std::string& value, Duration& out) {
+  const std::optional<Duration> duration = disco::ParseGoDuration(value);
+  if (!duration) return Wrong(flag, value, "not a duration such as 30s, 5m or 1h30m");
+  if (*duration <= Duration::zero()) return Wrong(flag, value, "not above 0");
+  if (*duration > std::chrono::hours(24 * 365)) return Wrong(flag, value, "more than a year");
+  out = *duration;
+  return absl::OkStatus();
+}
+
+absl::Status ReadNumber(std::string_view flag, uint64_t value, uint64_t least, uint64_t most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  return Wrong(flag, std::to_string(value), text::Cat("not of ", least, " to ", most));
+}
+
+absl::Status ReadIo(SocketBackend::Options& io) {
+  if (FLAGS_io == "dpdk") return Wrong("io", FLAGS_io, "this relayd is built without DPDK; there is socket");
+  if (!FLAGS_eal.empty()) return Wrong("eal", FLAGS_eal, "this relayd is built without DPDK");
+  if (FLAGS_io != "socket") return Wrong("io", FLAGS_io, "there is socket");
+  for (const absl::Status& status : {ReadNumber("udp_port", FLAGS_udp_port, 0, 65535),
+                                     ReadNumber("workers", FLAGS_workers, 1, SocketBackend::kMaxWorkers),
+                                     ReadNumber("socket_buffer", FLAGS_socket_buffer, 4096, 1 << 30),
+                                     ReadNumber("control_rate", FLAGS_control_rate, 1, 100'000'000)}) {
+    if (!status.ok()) return status;
+  }
+  io.udp_port = static_cast<uint16_t>(FLAGS_udp_port);
+  io.workers = FLAGS_workers;
+  io.gro = FLAGS_gro;
+  io.socket_buffer_bytes = static_cast<int>(FLAGS_socket_buffer);
+  io.worker_control_rate = FLAGS_control_rate;
+  using Gso = SocketBackend::Options::Gso;
+  if (FLAGS_gso != "auto" && FLAGS_gso != "on" && FLAGS_gso != "off")
+    return Wrong("gso", FLAGS_gso, "not auto, on or off");
+  io.gso = FLAGS_gso == "auto" ? Gso::kAuto : FLAGS_gso == "on" ? Gso::kOn : Gso::kOff;
+
+  const auto machine_cores = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_CONF));
+  for (const std::string_view entry : text::Split(FLAGS_cores, ',')) {
+    if (FLAGS_cores.empty()) break;
+    const std::optional<uint32_t> core = text::ParseNumber<uint32_t>(entry);
+    if (!core || *core >= machine_cores) {
+      return Wrong("cores", FLAGS_cores, text::Cat("\"", entry, "\" is not a core of 0 to ", machine_cores - 1));
+    }
+    io.cores.push_back(static_cast<int>(*core));
+  }
+  if (!io.cores.empty() && io.cores.size() != io.workers) {
+    return Wrong("cores", FLAGS_cores, text::Cat("one core for each of ", io.workers, " workers"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadAllocator(Allocator::Options& allocator) {
+  for (const absl::Status& status :
+       {ReadDuration("bind_lifetime", FLAGS_bind_lifetime, allocator.bind_lifetime),
+        ReadDuration("steady_state_lifetime", FLAGS_steady_state_lifetime, allocator.steady_state_lifetime),
+        ReadNumber("max_endpoints", FLAGS_max_endpoints, 1, geneve::kMaxVni),
+        ReadNumber("caller_unbound_limit", FLAGS_caller_unbound_limit, 1, geneve::kMaxVni),
+        ReadNumber("key_cache", FLAGS_key_cache, 2, 1 << 24)}) {
+    if (!status.ok()) return status;
+  }
+  allocator.caller_unbound_limit = FLAGS_caller_unbound_limit;
+  allocator.caller_rate = FLAGS_caller_rate;
+  allocator.key_cache_size = FLAGS_key_cache;
+  return absl::OkStatus();
+}
+
+absl::Status ReadControl(ControlOptions& control) {
+  for (const absl::Status& status : {ReadListen("api_listen", FLAGS_api_listen, control.api_listen),
+                                     ReadDuration("drain_timeout", FLAGS_drain_timeout, control.drain_timeout)}) {
+    if (!status.ok()) return status;
+  }
+  if (!FLAGS_addr_ports.empty()) {
+    absl::StatusOr<std::vector<AddrPort>> addr_ports = ParseAddressList(FLAGS_addr_ports);
+    if (!addr_ports.ok()) return Wrong("addr_ports", FLAGS_addr_ports, std::string(addr_ports.status().message()));
+    control.addr_ports = *std::move(addr_ports);
+  }
+  if (FLAGS_api_tls_cert.empty() != FLAGS_api_tls_key.empty()) {
+    return absl::InvalidArgumentError("--api_tls_cert and --api_tls_key: one without the other");
+  }
+  control.tls_cert = FLAGS_api_tls_cert;
+  control.tls_key = FLAGS_api_tls_key;
+  control.policy_file = FLAGS_policy_file;
+  for (const std::string_view host : text::Split(FLAGS_api_hosts, ',')) {
+    if (!text::Trim(host).empty()) control.api_hosts.emplace_back(text::Trim(host));
+  }
+  return absl::OkStatus();
+}
+
+// gflags' own help lists the flags of every library and exits with 1.
+void PrintHelpAndExit() {
+  std::printf(
+      "relayd: a UDP relay that speaks the wire protocol of Tailscale's peer relays.\n\nrelayd [--flag=value]...\n\n");
+  std::vector<gflags::CommandLineFlagInfo> flags;
+  gflags::GetAllFlags(&flags);
+  for (const gflags::CommandLineFlagInfo& flag : flags) {
+    if (flag.filename != __FILE__) continue;
+    std::printf("  --%s=%s\n      %s\n", flag.name.c_str(), flag.default_value.c_str(), flag.description.c_str());
+  }
+  std::printf("  --flagfile=FILE\n      takes flags from a file, one a line\n");
+  std::exit(0);
+}
+
+absl::Status CheckFlagfiles(std::string_view paths) {
+  for (const std::string_view entry : text::Split(paths, ',')) {
+    const std::string path(entry);
+    struct stat found {};
+    if (path.empty()) return Wrong("flagfile", paths, "names no file");
+    if (stat(path.c_str(), &found) != 0 || access(path.c_str(), R_OK) != 0) {
+      return Wrong("flagfile", path, std::strerror(errno));
+    }
+    if (S_ISDIR(found.st_mode)) return Wrong("flagfile", path, "a folder, not a file");
+  }
+  return absl::OkStatus();
+}
+
+// What gflags says of a file that it cannot read does not name the flag.
+absl::Status CheckFlagfiles(std::span<char* const> args) {
+  static constexpr std::string_view kName = "flagfile";
+  for (size_t i = 1; i < args.size() && std::string_view(args[i]) != "--"; ++i) {
+    std::string_view arg = args[i];
+    if (!arg.starts_with('-')) continue;
+    arg.remove_prefix(arg.starts_with("--") ? 2 : 1);
+    std::optional<std::string_view> paths;
+    if (arg == kName && i + 1 < args.size()) paths = args[++i];
+    if (arg.starts_with(kName) && arg.substr(kName.size(), 1) == "=") paths = arg.substr(kName.size() + 1);
+    if (!paths) continue;
+    if (absl::Status status = CheckFlagfiles(*paths); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+bool IsSet(const char* name) {
+  const gflags::CommandLineFlagInfo info = gflags::GetCommandLineFlagInfoOrDie(name);
+  return info.current_value != info.default_value;
+}
+
+}  // namespace
+
+absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
+  google::gflags_exitfunc = [](int status) { std::exit(status == 0 ? 0 : 2); };
+  gflags::SetVersionString(RELAYD_VERSION);
+  if (absl::Status status = CheckFlagfiles(std::span(argv, static_cast<size_t>(argc))); !status.ok()) return status;
+  gflags::ParseCommandLineNonHelpFlags(&argc, &argv, true);
+  for (const char* const help : {"help", "helpfull", "helpshort", "helpxml", "helppackage", "helpon", "helpmatch"}) {
+    if (IsSet(help)) PrintHelpAndExit();
+  }
+  if (IsSet("version")) {
+    std::printf("relayd %s\n", RELAYD_VERSION);
+    std::exit(0);
+  }
+  if (argc > 1) return absl::InvalidArgumentError(text::Cat("\"", argv[1], "\" is not a flag"));
+
+  Options options;
+  options.max_endpoints = FLAGS_max_endpoints;
+  options.server.first_dialect = FLAGS_first_dialect;
+  const std::optional<LogLevel> level = ParseLogLevel(FLAGS_log_level);
+  if (!level) return Wrong("log_level", FLAGS_log_level, "not debug, info, warning or error");
+  options.log_level = *level;
+  for (const absl::Status& status : {ReadIo(options.io), ReadAllocator(options.allocator), ReadControl(options.control),
+                                     ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
+    if (!status.ok()) return status;
+  }
+  return options;
+}
+
+}  // namespace relay

@@ -1,0 +1,32 @@
+// relayd's command line. The one file that reads flags: everything else gets Options.
+#ifndef RELAYD_RELAY_FLAGS_H_
+#define RELAYD_RELAY_FLAGS_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "relay/control/allocator.h"
+#include "relay/control/control_options.h"
+#include "relay/control/log.h"
+#include "relay/core/relay_server.h"
+#include "relay/dataplane/socket_backend.h"
+
+namespace relay {
+
+struct Options {
+  SocketBackend::Options io;
+  RelayServer::Options server;
+  Allocator::Options allocator;
+  ControlOptions control;
+  uint32_t max_endpoints = 262'144;
+  AddrPort metrics_listen;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// Parses and checks the command line. A wrong flag gives an error of one line; an unknown one ends the process with one
+// line on stderr and status 2; --help and --version print and end it with 0.
+absl::StatusOr<Options> ParseFlags(int argc, char** argv);
+
+}  // namespace relay
+
+#endif  // RELAYD_RELAY_FLAGS_H_

@@ -1,0 +1,159 @@
+#include "relay/flags.h"
+
+#include <gflags/gflags.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace relay {
+namespace {
+
+using testing::ElementsAre;
+using testing::ExitedWithCode;
+using testing::HasSubstr;
+
+// Every call starts from the defaults.
+absl::StatusOr<Options> Parse(std::vector<std::string> args) {
+  const gflags::FlagSaver saver;
+  args.insert(args.begin(), "relayd");
+  std::vector<char*> argv;
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  return ParseFlags(static_cast<int>(args.size()), argv.data());
+}
+
+TEST(FlagsTest, TheDefaults) {
+  const auto options = Parse({});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->io.udp_port, 40000);
+  EXPECT_EQ(options->io.workers, 1u);
+  EXPECT_TRUE(options->io.cores.empty());
+  EXPECT_TRUE(options->server.first_dialect);
+  EXPECT_EQ(options->allocator.bind_lifetime, std::chrono::seconds(30));
+  EXPECT_EQ(options->allocator.steady_state_lifetime, std::chrono::minutes(5));
+  EXPECT_EQ(options->allocator.caller_unbound_limit, 4096u);
+  EXPECT_EQ(options->allocator.caller_rate, 0u);
+  EXPECT_EQ(options->max_endpoints, 262'144u);
+  EXPECT_EQ(options->control.api_listen.ToString(), "127.0.0.1:9640");
+  EXPECT_EQ(options->control.drain_timeout, std::chrono::minutes(10));
+  EXPECT_EQ(options->metrics_listen.ToString(), "127.0.0.1:9641");
+}
+
+TEST(FlagsTest, EveryFlagReachesItsOption) {
+  const auto options = Parse({"--udp_port=0",
+                              "--workers=1",
+                              "--cores=0",
+                              "--gso=off",
+                              "--nogro",
+                              "--socket_buffer=65536",
+                              "--control_rate=7",
+                              "--addr_ports=192.0.2.1:1,[2001:db8::1]:2",
+                              "--api_listen=[::1]:0",
+                              "--metrics_listen=localhost:9",
+                              "--bind_lifetime=1.5s",
+                              "--steady_state_lifetime=1h30m",
+                              "--max_endpoints=16777215",
+                              "--first_dialect=false",
+                              "--policy_file=p.json",
+                              "--api_tls_cert=c",
+                              "--api_tls_key=k",
+                              "--api_hosts=a.example, b.example",
+                              "--caller_unbound_limit=1",
+                              "--caller_rate=2",
+                              "--key_cache=3",
+                              "--drain_timeout=1ms",
+                              "--log_level=error",
+                              "--io=socket"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->io.udp_port, 0);
+  EXPECT_THAT(options->io.cores, ElementsAre(0));
+  EXPECT_EQ(options->io.gso, SocketBackend::Options::Gso::kOff);
+  EXPECT_FALSE(options->io.gro);
+  EXPECT_EQ(options->io.socket_buffer_bytes, 65536);
+  EXPECT_EQ(options->io.worker_control_rate, 7u);
+  EXPECT_EQ(options->control.addr_ports.size(), 2u);
+  EXPECT_EQ(options->control.api_listen.ToString(), "[::1]:0");
+  EXPECT_EQ(options->metrics_listen.ToString(), "127.0.0.1:9");
+  EXPECT_EQ(options->allocator.bind_lifetime, std::chrono::milliseconds(1500));
+  EXPECT_EQ(options->allocator.steady_state_lifetime, std::chrono::minutes(90));
+  EXPECT_EQ(options->max_endpoints, 16'777'215u);
+  EXPECT_FALSE(options->server.first_dialect);
+  EXPECT_EQ(options->control.policy_file, "p.json");
+  EXPECT_EQ(options->control.tls_cert, "c");
+  EXPECT_EQ(options->control.tls_key, "k");
+  EXPECT_THAT(options->control.api_hosts, ElementsAre("a.example", "b.example"));
+  EXPECT_EQ(options->allocator.caller_unbound_limit, 1u);
+  EXPECT_EQ(options->allocator.caller_rate, 2u);
+  EXPECT_EQ(options->allocator.key_cache_size, 3u);
+  EXPECT_EQ(options->control.drain_timeout, std::chrono::milliseconds(1));
+  EXPECT_EQ(options->log_level, LogLevel::kError);
+}
+
+TEST(FlagsTest, AWrongValueIsOneLineThatNamesTheFlag) {
+  for (const char* const flag : {"--io=dpdk",
+                                 "--eal=-l 0-1",
+                                 "--flagfile=/nowhere/flags",
+                                 "--flagfile=/",
+                                 "-flagfile=/dev/null,/nowhere/flags",
+                                 "--io=carrier-pigeon",
+                                 "--udp_port=65536",
+                                 "--workers=0",
+                                 "--workers=257",
+                                 "--cores=0,0",
+                                 "--cores=99999",
+                                 "--cores=x",
+                                 "--gso=maybe",
+                                 "--socket_buffer=1",
+                                 "--control_rate=0",
+                                 "--addr_ports=192.0.2.1",
+                                 "--addr_ports=host:1",
+                                 "--api_listen=9640",
+                                 "--api_listen=example.com:1",
+                                 "--metrics_listen=127.0.0.1",
+                                 "--bind_lifetime=30",
+                                 "--bind_lifetime=0s",
+                                 "--bind_lifetime=-1s",
+                                 "--steady_state_lifetime=forever",
+                                 "--steady_state_lifetime=99999h",
+                                 "--max_endpoints=0",
+                                 "--max_endpoints=16777216",
+                                 "--caller_unbound_limit=0",
+                                 "--key_cache=0",
+                                 "--drain_timeout=x",
+                                 "--log_level=loud",
+                                 "--api_tls_cert=c",
+                                 "--api_tls_key=k"}) {
+    const auto options = Parse({flag});
+    ASSERT_FALSE(options.ok()) << flag;
+    const std::string error(options.status().message());
+    EXPECT_THAT(error, HasSubstr(std::string(flag).substr(0, std::string(flag).find("="))));
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+  }
+}
+
+TEST(FlagsTest, AFlagfileIsReadAndAStrayArgumentRefused) {
+  const std::string path = testing::TempDir() + "/flags";
+  std::ofstream(path) << "# a comment\n--udp_port=7\n\n--log_level=debug\n";
+  const auto options = Parse({"--flagfile=" + path});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->io.udp_port, 7);
+  EXPECT_EQ(Parse({"-flagfile", path})->io.udp_port, 7);
+  EXPECT_EQ(Parse({"start"}).status().message(), "\"start\" is not a flag");
+}
+
+TEST(FlagsDeathTest, WhatGflagsRefusesEndsWith2) {
+  EXPECT_EXIT(Parse({"--no_such_flag=1"}).IgnoreError(), ExitedWithCode(2), "unknown command line flag 'no_such_flag'");
+  EXPECT_EXIT(Parse({"--udp_port=many"}).IgnoreError(), ExitedWithCode(2), "udp_port");
+  EXPECT_EXIT(Parse({"--udp_port=-1"}).IgnoreError(), ExitedWithCode(2), "udp_port");
+}
+
+TEST(FlagsDeathTest, HelpAndVersionEndWith0) {
+  EXPECT_EXIT(Parse({"--help"}).IgnoreError(), ExitedWithCode(0), "");
+  EXPECT_EXIT(Parse({"--version"}).IgnoreError(), ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace relay

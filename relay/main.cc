@@ -1,0 +1,103 @@
+// relayd: flags become Options, the parts are built in order, and scope ends them.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "disco/key.h"
+#include "relay/control/allocator.h"
+#include "relay/control/control_plane.h"
+#include "relay/control/log.h"
+#include "relay/control/metrics.h"
+#include "relay/core/endpoint_table.h"
+#include "relay/core/qsbr.h"
+#include "relay/core/relay_server.h"
+#include "relay/dataplane/socket_backend.h"
+#include "relay/flags.h"
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongFlag = 2;
+
+// The API alone takes 1,024 descriptors, which is many a machine's soft limit.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+absl::Status Run(const relay::Options& options) {
+  disco::InitCrypto();
+  relay::Qsbr qsbr(options.io.workers);
+  relay::EndpointTable table(options.max_endpoints, qsbr);
+  relay::Allocator allocator(table, disco::PrivateKey::Generate(), options.allocator);
+  const relay::RelayServer server(table, allocator.server_key(), relay::ServerCrypto::Production(), options.server);
+
+  auto backend = relay::SocketBackend::Open(options.io);
+  if (!backend.ok()) return backend.status();
+  relay::SocketBackend& io = **backend;
+  auto plane = relay::ControlPlane::Open(
+      options.control, {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6()});
+  if (!plane.ok()) return plane.status();
+  relay::ControlPlane& control = **plane;
+
+  std::vector<const relay::Counters*> counters;
+  for (uint32_t worker = 0; worker < io.workers(); ++worker) counters.push_back(&io.counters(worker));
+  auto metrics = relay::MetricsServer::Open(options.metrics_listen, {.workers = counters,
+                                                                     .table = &table,
+                                                                     .allocator = &allocator,
+                                                                     .tasks = &control.tasks(),
+                                                                     .api = &control.api_stats()});
+  if (!metrics.ok()) return metrics.status();
+
+  if (io.receive_buffer_bytes() < options.io.socket_buffer_bytes) {
+    relay::Log(relay::LogLevel::kWarning,
+               "small socket buffers: bursts may be lost; raise net.core.rmem_max and wmem_max",
+               {{"wanted_bytes", options.io.socket_buffer_bytes}, {"receive_bytes", io.receive_buffer_bytes()}});
+  }
+  if (absl::Status started = io.Start(server, qsbr); !started.ok()) return started;
+  relay::Log(relay::LogLevel::kInfo, "ready",
+             {{"udp_port", io.port()},
+              {"api", control.api_address().ToString()},
+              {"metrics", (*metrics)->local().ToString()},
+              {"version", RELAYD_VERSION},
+              {"server_disco", server.public_key().ShortText()},
+              {"gso", io.gso_enabled() ? "on" : "off"},
+              {"table_bytes", table.memory_bytes() + allocator.memory_bytes()}});
+  control.Run();
+  io.Stop();
+  return absl::OkStatus();
+}
+
+int Fail(int status, std::string_view line) {
+  std::fprintf(stderr, "relayd: %.*s\n", static_cast<int>(line.size()), line.data());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const absl::StatusOr<relay::Options> options = relay::ParseFlags(argc, argv);
+    if (!options.ok()) return Fail(kWrongFlag, std::string(options.status().message()));
+    relay::SetLogLevel(options->log_level);
+    std::signal(SIGPIPE, SIG_IGN);
+    relay::ControlPlane::BlockSignals();  // Before there is any other thread.
+    RaiseDescriptorLimit();
+    const absl::Status status = Run(*options);
+    if (status.ok()) return 0;
+    // A file that a flag names is missing or wrong, or the machine does not let us.
+    const bool wrong_flag = absl::IsInvalidArgument(status) || absl::IsNotFound(status);
+    return Fail(wrong_flag ? kWrongFlag : kFailed, std::string(status.message()));
+  } catch (const std::exception& error) {  // Out of memory, or of threads.
+    return Fail(kFailed, error.what());
+  }
+}
