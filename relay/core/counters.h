@@ -34,7 +34,7 @@ struct alignas(64) Counters {
   std::array<std::array<Counter, 2>, 2> forwarded_bytes;
   Counter answered;   // Challenges sent.
   Counter accepted;   // Valid answers; nothing is sent.
-  Counter to_kernel;  // Passed to the kernel (DPDK only).
+  Counter to_kernel;  // Passed to the kernel (DPDK only): by the exception path, or out of a kernel socket.
   std::array<Counter, kDropReasonCount> dropped;
   std::array<Counter, 3> handshakes;  // Indexed by HandshakeResult; counted by the core.
   Counter socket_overflow;            // SO_RXQ_OVFL: lost before they were received.
@@ -42,6 +42,12 @@ struct alignas(64) Counters {
   Counter send_calls;
   Counter gso_trains;     // Sends of more than one datagram in one message.
   Counter gso_fallbacks;  // Trains that were refused and repeated as single datagrams.
+  // DPDK only; beside the identity, not in it.
+  Counter fragments;      // IP fragments for the relay's addresses, wherever they went.
+  Counter reassembled;    // Datagrams made whole of fragments here (--reassemble); each was received as its fragments.
+  Counter icmp_too_big;   // "Too big" answers sent.
+  Counter link_followed;  // Next hops that followed data packets to another MAC address.
+  Counter link_refused;   // Those that did not, because the kernel does not know that neighbour.
 
   void Drop(DropReason reason, uint64_t packets) { dropped[static_cast<size_t>(reason)].Add(packets); }
   void Handshake(HandshakeResult result) { handshakes[static_cast<size_t>(result)].Add(1); }

@@ -10,6 +10,17 @@ struct Text {
 
 // In the enum's order.
 constexpr std::array<Text, kDropReasonCount> kTexts = {{
+    {"bad_ip_header", "Frames whose IP header cannot be right: a faulty sender or link."},
+    {"bad_ip_checksum", "IPv4 headers with a wrong checksum: a faulty link, or an offload that was not done."},
+    {"bad_udp_length", "UDP lengths that do not fit their IP packet: faulty or hostile senders."},
+    {"zero_checksum", "IPv6 datagrams without the UDP checksum that IPv6 demands: faulty senders."},
+    {"fragment", "Fragments that did not become whole: lower the tunnel's MTU; see --reassemble and --kernel_path."},
+    {"not_local",
+     "Packets for other addresses than relayd's, on a port without a way to the kernel: check --local_addrs "
+     "and --kernel_path."},
+    {"kernel_path_full",
+     "The kernel does not keep up with traffic that is not the relay's: scans or a flood beside it."},
+    {"no_mbuf", "Out of packet buffers: raise --mbufs."},
     {"bad_geneve", "Datagrams too short for a Geneve header: port scans or another protocol on this port."},
     {"unknown_version", "Geneve version other than 0: not a relay client, or a newer protocol than this relay's."},
     {"control_not_disco", "Control packets of a protocol other than Disco: something that is not a relay client."},
@@ -38,6 +49,7 @@ constexpr std::array<Text, kDropReasonCount> kTexts = {{
     {"unknown_source", "Data from an address that is not bound: a client roamed without a new handshake, or spoofing."},
     {"too_big", "Datagrams larger than the way out takes: lower the tunnel's MTU."},
     {"send_failed", "The kernel refused to send: look at routes, firewall and socket buffers of this host."},
+    {"tx_full", "A DPDK port's transmit queue is full: the link is saturated, or down; see --tx_descriptors."},
 }};
 
 }  // namespace

@@ -12,6 +12,16 @@ namespace relay {
 
 // In the order in which a packet meets them.
 enum class DropReason : uint8_t {
+  // Frames, by the DPDK back end alone.
+  kBadIpHeader,     // Version, header length or total length that cannot be.
+  kBadIpChecksum,   // IPv4 header checksum.
+  kBadUdpLength,    // UDP length below 8 or beyond the IP packet.
+  kZeroChecksum,    // IPv6 with UDP checksum 0.
+  kFragment,        // A fragment that nobody reassembles, or that never became whole.
+  kNotLocal,        // Not the relay's, on a port that cannot give it to the kernel.
+  kKernelPathFull,  // The kernel does not keep up with what is not the relay's.
+  kNoMbuf,          // Out of packet buffers.
+  // Datagrams.
   kBadGeneve,        // Shorter than a Geneve header.
   kUnknownVersion,   // Geneve version other than 0.
   kControlNotDisco,  // O set, protocol not Disco.
@@ -32,8 +42,9 @@ enum class DropReason : uint8_t {
   kUnknownSource,  // Data from an address that neither leg is bound to.
   kTooBig,         // Larger than the way out takes.
   kSendFailed,
+  kTxFull,  // DPDK: the port does not send as fast as it should, and its queue is full.
 };
-inline constexpr size_t kDropReasonCount = static_cast<size_t>(DropReason::kSendFailed) + 1;
+inline constexpr size_t kDropReasonCount = static_cast<size_t>(DropReason::kTxFull) + 1;
 
 std::string_view DropReasonName(DropReason reason);    // The label's value, e.g. "unknown_vni".
 std::string_view DropReasonAdvice(DropReason reason);  // A sentence: what an operator should check.

@@ -1,0 +1,39 @@
+// DPDK's environment: started once a process.
+#ifndef RELAYD_RELAY_DATAPLANE_EAL_H_
+#define RELAYD_RELAY_DATAPLANE_EAL_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "relay/dataplane/dpdk_options.h"
+
+namespace relay {
+
+// `options.eal` as EAL's argv, with what relayd adds unless the string says otherwise:
+//  - `--no-pci` unless a device is named by -a/--allow: relayd takes over no NIC that nobody named;
+//  - `--in-memory` unless there is --no-huge, --file-prefix, --huge-unlink or the like, which exclude it;
+//  - `-l` with the calling thread's first core unless there is -l/-c/--lcores: workers are threads of relayd's own;
+//  - our steering program to each net_af_xdp vdev without xdp_prog (and busy_budget=0), whose object is `steer_object`.
+// An error: quoting that does not end, or an argument that relayd has a flag for.
+absl::StatusOr<std::vector<std::string>> EalArguments(const DpdkOptions& options, const std::string& steer_object);
+
+// Writes the steering program, made for `udp_port`, to a file of its own for EAL to load.
+absl::StatusOr<std::string> WriteSteerObject(uint16_t udp_port);
+
+class Eal {
+ public:
+  // Starts EAL; the calling thread keeps its affinity. Once a process. An error is one line with EAL's own reason.
+  static absl::StatusOr<std::unique_ptr<Eal>> Start(const DpdkOptions& options, uint16_t udp_port);
+  ~Eal();  // After all ports are closed. Removes the steering object's file.
+
+ private:
+  Eal() = default;
+  std::string steer_object_;
+};
+
+}  // namespace relay
+
+#endif  // RELAYD_RELAY_DATAPLANE_EAL_H_

@@ -1,0 +1,67 @@
+// One DPDK port, configured: its queues, pools and what is known of it.
+#ifndef RELAYD_RELAY_DATAPLANE_PORT_H_
+#define RELAYD_RELAY_DATAPLANE_PORT_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "relay/core/port_counters.h"
+#include "relay/dataplane/dpdk_options.h"
+
+struct rte_mempool;
+
+namespace relay {
+
+struct Port {
+  uint16_t id = 0;  // DPDK's. Path.link.port is this + 1: 0 stands for the kernel's sockets.
+  std::string name;
+  std::string driver;  // E.g. net_af_xdp, net_virtio_user, net_ice.
+  std::array<uint8_t, 6> mac{};
+  uint16_t mtu = 1500;
+  uint16_t rx_queues = 1;
+  uint16_t tx_queues = 1;
+  int numa = 0;
+  rte_mempool* pool = nullptr;  // Of all its receive queues; NUMA-local.
+  // The kernel's interface on the same wire (AF_XDP, AF_PACKET), or the TAP once there is one; 0: none.
+  uint32_t kernel_interface = 0;
+  // The kernel sees what is not the relay's without our help: AF_XDP with steering, flow isolation.
+  bool steered = false;
+  UdpChecksum udp_checksum = UdpChecksum::kUpdate;
+  bool rx_ip_checksum_offload = false;  // The NIC marks bad IPv4 header checksums.
+  bool rx_interrupts = false;           // Configured and available.
+};
+
+// All the ports that EAL has. Control side; made and ended by the main thread.
+class Ports {
+ public:
+  // Configures every port that EAL found: queues for the workers (fewer where the port has fewer), pools, RSS over IP
+  // and UDP ports, MTU, offloads, flow isolation. An error is one line that names the port. EAL runs already.
+  static absl::StatusOr<std::unique_ptr<Ports>> Open(const DpdkOptions& options, uint16_t udp_port);
+  ~Ports();  // Stops and closes the ports, frees the pools.
+
+  std::vector<Port>& ports() { return ports_; }
+  const std::vector<Port>& ports() const { return ports_; }
+
+  absl::Status Start();
+  void Stop();
+
+  // What an operator should know before it runs, a line each: partial checksums, missing offloads, fewer queues than
+  // workers, remote NUMA nodes, small MTU.
+  std::vector<std::string> Warnings() const;
+
+  // Reads link state, NIC statistics and pool level of ports()[i] into `out`. The port monitor calls it.
+  void Read(size_t i, PortGauges& out) const;
+
+ private:
+  Ports() = default;
+  std::vector<Port> ports_;
+};
+
+}  // namespace relay
+
+#endif  // RELAYD_RELAY_DATAPLANE_PORT_H_
