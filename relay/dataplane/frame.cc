@@ -15,6 +15,7 @@ constexpr uint16_t kTypeIpv6 = 0x86dd;
 constexpr uint16_t kTypeVlan = 0x8100;
 constexpr uint8_t kProtocolUdp = 17;
 constexpr uint8_t kIpv6Fragment = 44;
+constexpr size_t kIpv6FragmentBytes = 8;
 constexpr uint16_t kVlanId = 0x0fff;
 constexpr uint16_t kMoreFragmentsOrOffset = 0x3fff;
 constexpr uint8_t kTtl = 64;
@@ -124,6 +125,7 @@ void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   out.ipv4 = true;
   if ((Be16(ip + 6) & kMoreFragmentsOrOffset) != 0) {
     out.fate = Frame::Fate::kFragment;
+    if (!context.checksum_good && !HeaderChecksumIsRight(ip, header)) Drop(DropReason::kBadIpChecksum, out);
     return;
   }
   path.Ipv4(kRemoteIp, ip + 12);
@@ -146,6 +148,8 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (!context.ours->Contains(out.from.local_ip)) return;
   out.ipv4 = false;
   if (ip[6] == kIpv6Fragment) {
+    if (payload < kIpv6FragmentBytes) return Drop(DropReason::kBadIpHeader, out);
+    if (ip[kIpv6Bytes] != kProtocolUdp) return;
     out.fate = Frame::Fate::kFragment;
     return;
   }
@@ -204,8 +208,8 @@ uint8_t* WriteIpv6(const Path& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
 void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
   out.fate = Frame::Fate::kKernel;
   const uint8_t* const frame = head.data();
-  // A group address at layer 2 is nobody's way to send us a datagram (RFC 1122 section 3.3.6).
-  if (frame_bytes < kEthernetBytes + kVlanTagBytes || (frame[0] & 1) != 0) return;
+  // A group address at layer 2 is nobody's way to send us a datagram (RFC 1122 section 3.3.6), nor one to answer to.
+  if (frame_bytes < kEthernetBytes + kVlanTagBytes || ((frame[0] | frame[6]) & 1) != 0) return;
   uint16_t type = Be16(frame + 12);
   uint16_t vlan = 0;
   out.ip_offset = kEthernetBytes;
