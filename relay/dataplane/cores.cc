@@ -22,7 +22,8 @@ std::vector<int> AllowedCores() {
 }
 
 std::vector<int> WorkerCores(const std::vector<int>& cores, uint32_t workers) {
-  const std::vector<int> from = cores.empty() ? AllowedCores() : cores;
+  std::vector<int> from = cores.empty() ? AllowedCores() : cores;
+  if (cores.empty() && from.size() > workers) from.erase(from.begin(), from.end() - workers);
   std::vector<int> chosen;
   for (uint32_t worker = 0; worker < workers; ++worker) chosen.push_back(from[worker % from.size()]);
   return chosen;

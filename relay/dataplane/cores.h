@@ -10,8 +10,8 @@ namespace relay {
 // Those that the calling thread may run on, ascending.
 std::vector<int> AllowedCores();
 
-// Worker i runs on WorkerCores()[i]: `cores` as given, or those we may run on in order, beginning again where there are
-// fewer than workers.
+// Worker i runs on WorkerCores()[i]: `cores` as given, or the last ones of those we may run on, so that the first are
+// left to everything else; beginning again where there are fewer than workers.
 std::vector<int> WorkerCores(const std::vector<int>& cores, uint32_t workers);
 
 // The NUMA node of a core; 0 if the machine does not tell.

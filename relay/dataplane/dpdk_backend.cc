@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "relay/dataplane/cores.h"
 #include "relay/dataplane/dpdk_worker.h"
 #include "relay/dataplane/eal.h"
 #include "relay/dataplane/kernel_path.h"
@@ -45,14 +46,6 @@ std::optional<uint16_t> QueueOf(uint32_t worker, uint32_t workers, size_t port, 
 }
 
 }  // namespace
-
-std::vector<int> WorkerCores(const DpdkOptions& options) {
-  if (!options.cores.empty()) return options.cores;
-  std::vector<int> cores = AllowedCores();
-  if (cores.size() > options.workers) cores.erase(cores.begin(), cores.end() - options.workers);
-  cores.resize(std::min<size_t>(cores.size(), options.workers));
-  return cores;
-}
 
 struct DpdkBackend::Impl {
   struct Worker {
@@ -89,11 +82,7 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   impl->options = options;
   impl->udp_port = relay.udp_port;
   impl->qsbr = &qsbr;
-  impl->cores = WorkerCores(options);
-  if (impl->cores.size() < options.workers) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.workers, " workers, but only ", impl->cores.size(), " cores to run them on"));
-  }
+  impl->cores = WorkerCores(options.cores, options.workers);
   KeepOff(impl->cores);
   absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(options, relay.udp_port);
   if (!eal.ok()) return eal.status();
@@ -110,7 +99,10 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   }
   auto kernel_path = KernelPath::Open({.tap = options.kernel_path == DpdkOptions::KernelPath::kTap,
                                        .tap_prefix = options.tap_prefix,
-                                       .workers = options.workers},
+                                       .workers = options.workers,
+                                       .ring_size = 1024,
+                                       .tx_descriptors = options.tx_descriptors,
+                                       .wake_worker = {}},
                                       impl->ports->ports(), owners, KernelSender(relay.kernel_sockets));
   if (!kernel_path.ok()) return kernel_path.status();
   impl->kernel_path = *std::move(kernel_path);
