@@ -183,6 +183,8 @@ absl::Status InitEal(std::vector<std::string> arguments) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Eal>> Eal::Start(const DpdkOptions& options, uint16_t udp_port) {
+  static bool started = false;
+  if (std::exchange(started, true)) return absl::FailedPreconditionError("DPDK was started already");
   std::unique_ptr<Eal> eal(new Eal);
   if (options.eal.find("net_af_xdp") != std::string::npos) {
     SetLibxdpFolder();
