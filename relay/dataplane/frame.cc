@@ -1,0 +1,260 @@
+#include "relay/dataplane/frame.h"
+
+#include <bit>
+#include <cstring>
+
+#include "geneve/wire.h"
+
+namespace relay {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "paths are composed in words, low bytes first");
+
+constexpr uint16_t kTypeIpv4 = 0x0800;
+constexpr uint16_t kTypeIpv6 = 0x86dd;
+constexpr uint16_t kTypeVlan = 0x8100;
+constexpr uint8_t kProtocolUdp = 17;
+constexpr uint8_t kIpv6Fragment = 44;
+constexpr size_t kIpv6FragmentBytes = 8;
+constexpr uint16_t kVlanId = 0x0fff;
+constexpr uint16_t kMoreFragmentsOrOffset = 0x3fff;
+constexpr uint8_t kTtl = 64;
+
+template <typename T>
+T Load(const uint8_t* p) {
+  T out;
+  std::memcpy(&out, p, sizeof(out));
+  return out;
+}
+template <typename T>
+void Store(uint8_t* p, T value) {
+  std::memcpy(p, &value, sizeof(value));
+}
+uint16_t Be16(const uint8_t* p) { return __builtin_bswap16(Load<uint16_t>(p)); }
+void StoreBe16(uint8_t* p, uint16_t value) { Store(p, __builtin_bswap16(value)); }
+
+// One's complement sums of 16-bit words in the order of memory (RFC 1071 section 2: any order will do if it is one).
+uint64_t Sum4(const uint8_t* p) { return Load<uint32_t>(p); }
+uint64_t Sum16(const uint8_t* p) { return Sum4(p) + Sum4(p + 4) + Sum4(p + 8) + Sum4(p + 12); }
+uint16_t Fold(uint64_t sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);  // At most 0x1'0000'fffe >> 16 + 0xffff: 18 bits.
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
+}
+// Of both addresses of a packet between us and path.remote.
+uint64_t AddressSum(const Path& path) {
+  if (path.IsIpv4()) return Sum4(&path.remote.ip[12]) + Sum4(&path.local_ip[12]);
+  return Sum16(path.remote.ip.data()) + Sum16(path.local_ip.data());
+}
+
+// The words of a Path, written whole: a struct that is written in bytes and read in words stalls.
+class PathWriter {
+ public:
+  explicit PathWriter(Path& path) : at_(reinterpret_cast<uint8_t*>(&path)) {}
+  void Ipv4(size_t offset, const uint8_t* ip) {
+    Word(offset, 0);
+    Word(offset + 8, uint64_t{0xffff} << 16 | uint64_t{Load<uint32_t>(ip)} << 32);
+  }
+  void Ipv6(size_t offset, const uint8_t* ip) {
+    Word(offset, Load<uint64_t>(ip));
+    Word(offset + 8, Load<uint64_t>(ip + 8));
+  }
+  void Word(size_t offset, uint64_t value) { Store(at_ + offset, value); }
+
+ private:
+  uint8_t* at_;
+};
+constexpr size_t kRemoteIp = offsetof(Path, remote);
+constexpr size_t kRemotePort = offsetof(Path, remote) + 16;  // Scope, port, zero.
+constexpr size_t kLocalIp = offsetof(Path, local_ip);
+constexpr size_t kLocalPort = offsetof(Path, local_port);  // Local port, link's port, VLAN, the MAC's first two bytes.
+constexpr size_t kLastWord = kLocalPort + 8;               // The MAC's other four bytes, interface.
+static_assert(kRemoteIp == 0 && kLocalIp == 24 && kLocalPort == 40 && offsetof(Path, link) == 42 &&
+              offsetof(Link, mac) == 4 && offsetof(Path, interface) == 52);
+
+bool IsMapped(const uint8_t* ip) { return Load<uint64_t>(ip) == 0 && Load<uint32_t>(ip + 8) == 0xffff0000; }
+bool IsLinkLocal(const uint8_t* ip) { return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80; }
+
+void Drop(DropReason reason, Frame& out) {
+  out.fate = Frame::Fate::kDrop;
+  out.reason = reason;
+}
+
+bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < bytes; i += 4) sum += Sum4(ip + i);
+  return Fold(sum) == 0xffff;
+}
+
+// Reads the UDP header, and completes `out` if the datagram is ours. `ip_payload` bytes are behind the IP header.
+bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint16_t vlan, uint32_t scope,
+              const FrameContext& context, Frame& out) {
+  if (ip_payload < kUdpBytes) {
+    Drop(DropReason::kBadUdpLength, out);
+    return false;
+  }
+  if (Be16(udp + 2) != context.udp_port) return false;
+  out.udp_bytes = Be16(udp + 4);
+  if (out.udp_bytes < kUdpBytes || out.udp_bytes > ip_payload) {
+    Drop(DropReason::kBadUdpLength, out);
+    return false;
+  }
+  out.udp_checksum = Load<uint16_t>(udp + 6);
+  out.udp_offset = static_cast<uint8_t>(udp - frame);
+  PathWriter path(out.from);
+  path.Word(kRemotePort, uint64_t{scope} | uint64_t{Be16(udp)} << 32);
+  const uint8_t* const mac = frame + 6;
+  path.Word(kLocalPort, uint64_t{context.udp_port} | uint64_t{context.link_port} << 16 | uint64_t{vlan} << 32 |
+                            uint64_t{Load<uint16_t>(mac)} << 48);
+  path.Word(kLastWord, uint64_t{Load<uint32_t>(mac + 2)} | uint64_t{context.interface} << 32);
+  out.fate = Frame::Fate::kRelay;
+  return true;
+}
+
+void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameContext& context, Frame& out) {
+  const uint8_t* const ip = frame + out.ip_offset;
+  if (size < kIpv4Bytes || ip[0] >> 4 != 4) return Drop(DropReason::kBadIpHeader, out);
+  const size_t header = size_t{ip[0] & 0x0fu} * 4;
+  const size_t total = Be16(ip + 2);
+  if (header < kIpv4Bytes || total < header || total > size) return Drop(DropReason::kBadIpHeader, out);
+  if (ip[9] != kProtocolUdp) return;
+  PathWriter path(out.from);
+  path.Ipv4(kLocalIp, ip + 16);
+  if (!context.ours->Contains(out.from.local_ip)) return;
+  out.ipv4 = true;
+  if ((Be16(ip + 6) & kMoreFragmentsOrOffset) != 0) {
+    out.fate = Frame::Fate::kFragment;
+    if (!context.checksum_good && !HeaderChecksumIsRight(ip, header)) Drop(DropReason::kBadIpChecksum, out);
+    return;
+  }
+  path.Ipv4(kRemoteIp, ip + 12);
+  out.ecn = ip[1] & 3;
+  if (!ParseUdp(frame, ip + header, total - header, vlan, 0, context, out)) return;
+  if (!context.checksum_good && !HeaderChecksumIsRight(ip, header)) Drop(DropReason::kBadIpChecksum, out);
+}
+
+void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameContext& context, Frame& out) {
+  const uint8_t* const ip = frame + out.ip_offset;
+  if (size < kIpv6Bytes || ip[0] >> 4 != 6) return Drop(DropReason::kBadIpHeader, out);
+  const size_t payload = Be16(ip + 4);
+  if (payload > size - kIpv6Bytes) return Drop(DropReason::kBadIpHeader, out);
+  if (ip[6] != kProtocolUdp && ip[6] != kIpv6Fragment) return;
+  const uint8_t* const source = ip + 8;
+  // On the wire a v4-mapped address is nobody's; within relayd it is an IPv4 one.
+  if (IsMapped(ip + 24)) return;
+  PathWriter path(out.from);
+  path.Ipv6(kLocalIp, ip + 24);
+  if (!context.ours->Contains(out.from.local_ip)) return;
+  out.ipv4 = false;
+  if (ip[6] == kIpv6Fragment) {
+    if (payload < kIpv6FragmentBytes) return Drop(DropReason::kBadIpHeader, out);
+    if (ip[kIpv6Bytes] != kProtocolUdp) return;
+    out.fate = Frame::Fate::kFragment;
+    return;
+  }
+  path.Ipv6(kRemoteIp, source);
+  out.ecn = ip[1] >> 4 & 3;
+  const uint32_t scope = IsLinkLocal(source) ? context.interface : 0;
+  if (!ParseUdp(frame, ip + kIpv6Bytes, payload, vlan, scope, context, out)) return;
+  if (IsMapped(source)) return Drop(DropReason::kRefusedSource, out);
+  if (out.udp_checksum == 0) Drop(DropReason::kZeroChecksum, out);
+}
+
+// Returns where the IP header begins.
+uint8_t* WriteEthernet(const Path& to, const MacAddress& own, uint8_t* out) {
+  std::memcpy(out, to.link.mac.data(), 6);
+  std::memcpy(out + 6, own.data(), 6);
+  out += 12;
+  if (to.link.vlan != 0) {
+    StoreBe16(out, kTypeVlan);
+    StoreBe16(out + 2, to.link.vlan);
+    out += kVlanTagBytes;
+  }
+  StoreBe16(out, to.IsIpv4() ? kTypeIpv4 : kTypeIpv6);
+  return out + 2;
+}
+
+// Returns where the UDP header begins.
+uint8_t* WriteIpv4(const Path& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
+  const auto total = static_cast<uint16_t>(kIpv4Bytes + udp_bytes);
+  const uint32_t first = 0x45u | uint32_t{ecn} << 8 | uint32_t{__builtin_bswap16(total)} << 16;
+  constexpr uint32_t kDontFragment = 0x0040u << 16;
+  constexpr uint32_t kThird = kTtl | uint32_t{kProtocolUdp} << 8;
+  const uint8_t* const source = &to.local_ip[12];
+  const uint8_t* const destination = &to.remote.ip[12];
+  const auto checksum =
+      static_cast<uint16_t>(~Fold(uint64_t{first} + kDontFragment + kThird + Sum4(source) + Sum4(destination)));
+  Store<uint32_t>(ip, first);
+  Store<uint32_t>(ip + 4, kDontFragment);
+  Store<uint32_t>(ip + 8, kThird | uint32_t{checksum} << 16);
+  std::memcpy(ip + 12, source, 4);
+  std::memcpy(ip + 16, destination, 4);
+  return ip + kIpv4Bytes;
+}
+
+uint8_t* WriteIpv6(const Path& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
+  const uint32_t length_and_hops = uint32_t{__builtin_bswap16(static_cast<uint16_t>(udp_bytes))} |
+                                   uint32_t{kProtocolUdp} << 16 | uint32_t{kTtl} << 24;
+  Store<uint32_t>(ip, 0x60u | uint32_t{ecn} << 12);
+  Store<uint32_t>(ip + 4, length_and_hops);
+  std::memcpy(ip + 8, to.local_ip.data(), 16);
+  std::memcpy(ip + 24, to.remote.ip.data(), 16);
+  return ip + kIpv6Bytes;
+}
+
+}  // namespace
+
+void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+  out.fate = Frame::Fate::kKernel;
+  const uint8_t* const frame = head.data();
+  // A group address at layer 2 is nobody's way to send us a datagram (RFC 1122 section 3.3.6), nor one to answer to.
+  if (frame_bytes < kEthernetBytes + kVlanTagBytes || ((frame[0] | frame[6]) & 1) != 0) return;
+  uint16_t type = Be16(frame + 12);
+  uint16_t vlan = 0;
+  out.ip_offset = kEthernetBytes;
+  if (type == kTypeVlan) {
+    vlan = Be16(frame + 14) & kVlanId;  // A priority tag (VLAN 0) is answered without one.
+    type = Be16(frame + 16);
+    out.ip_offset = kEthernetBytes + kVlanTagBytes;
+  }
+  const size_t size = frame_bytes - out.ip_offset;
+  if (type == kTypeIpv4) return ParseIpv4(frame, size, vlan, context, out);
+  if (type == kTypeIpv6) return ParseIpv6(frame, size, vlan, context, out);
+}
+
+bool WriteOuter(const Frame& in, const Path& to, const MacAddress& own, uint8_t* out) {
+  uint8_t* const ip = WriteEthernet(to, own, out);
+  uint8_t* const udp = to.IsIpv4() ? WriteIpv4(to, in.ecn, in.udp_bytes, ip) : WriteIpv6(to, in.ecn, in.udp_bytes, ip);
+  const uint32_t old_ports = Load<uint32_t>(udp);
+  const uint32_t ports = uint32_t{__builtin_bswap16(to.local_port)} | uint32_t{__builtin_bswap16(to.remote.port)} << 16;
+  Store(udp, ports);
+  if (in.udp_checksum == 0) return to.IsIpv4();
+  // The pseudo header's other fields, protocol and length, are the same in both families.
+  const uint64_t old_sum = AddressSum(in.from) + old_ports;
+  const uint64_t sum = AddressSum(to) + ports;
+  const auto kept = static_cast<uint16_t>(~in.udp_checksum);
+  // ~Fold(x) is -x in one's complement.
+  const uint16_t checksum = Fold(sum + static_cast<uint16_t>(~Fold(old_sum)) + kept);
+  const auto result = static_cast<uint16_t>(~checksum);
+  Store<uint16_t>(udp + 6, result == 0 ? uint16_t{0xffff} : result);
+  return true;
+}
+
+void WriteOwnOuter(const Path& to, const MacAddress& own, size_t payload_bytes, uint8_t* out) {
+  const size_t udp_bytes = kUdpBytes + payload_bytes;
+  uint8_t* const ip = WriteEthernet(to, own, out);
+  uint8_t* const udp = to.IsIpv4() ? WriteIpv4(to, 0, udp_bytes, ip) : WriteIpv6(to, 0, udp_bytes, ip);
+  StoreBe16(udp, to.local_port);
+  StoreBe16(udp + 2, to.remote.port);
+  StoreBe16(udp + 4, static_cast<uint16_t>(udp_bytes));
+  Store<uint16_t>(udp + 6, 0);
+}
+
+uint16_t PseudoHeaderSum(const Path& to, size_t udp_bytes) {
+  const uint64_t protocol_and_length =
+      uint64_t{kProtocolUdp} << 8 | uint64_t{__builtin_bswap16(static_cast<uint16_t>(udp_bytes))} << 16;
+  return Fold(AddressSum(to) + protocol_and_length);
+}
+
+}  // namespace relay
