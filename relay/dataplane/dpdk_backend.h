@@ -17,10 +17,6 @@
 
 namespace relay {
 
-// The cores of options' workers: those it names, or the last ones of those that the process may run on, so that the
-// first is left to everything else.
-std::vector<int> WorkerCores(const DpdkOptions& options);
-
 class DpdkBackend {
  public:
   struct Relay {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
-#include "relay/dataplane/cores.h"
 #include "relay/dataplane/eal.h"
 #include "relay/dataplane/eal_words.h"
 #include "relay/dataplane/steer_object.h"
+#include "relay/dataplane/threads.h"
 
 namespace relay {
 namespace {
