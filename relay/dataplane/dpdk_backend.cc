@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "relay/dataplane/cores.h"
 #include "relay/dataplane/dpdk_worker.h"
 #include "relay/dataplane/eal.h"
 #include "relay/dataplane/kernel_path.h"
@@ -20,6 +19,7 @@
 #include "relay/dataplane/port_monitor.h"
 #include "relay/dataplane/telemetry.h"
 #include "relay/dataplane/threads.h"
+#include "relay/dataplane/worker_layout.h"
 
 namespace relay {
 
@@ -35,15 +35,6 @@ struct RingFree {
   }
 };
 using Ring = std::unique_ptr<rte_ring, RingFree>;
-
-// Which queue of a port with `queues` a worker has: its own number if there are enough, else each queue goes to one
-// worker, beginning with another one on every port.
-std::optional<uint16_t> QueueOf(uint32_t worker, uint32_t workers, size_t port, uint16_t queues) {
-  if (queues >= workers) return static_cast<uint16_t>(worker);
-  const auto queue = static_cast<uint32_t>((worker + workers - port % workers) % workers);
-  if (queue >= queues) return std::nullopt;
-  return static_cast<uint16_t>(queue);
-}
 
 }  // namespace
 
@@ -82,12 +73,17 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   impl->options = options;
   impl->udp_port = relay.udp_port;
   impl->qsbr = &qsbr;
-  impl->cores = WorkerCores(options.cores, options.workers);
+  impl->cores = WorkerCores(options);
+  if (impl->cores.size() < options.workers) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.workers, " workers, but only ", impl->cores.size(), " cores to run them on"));
+  }
   KeepOff(impl->cores);
   absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(options, relay.udp_port);
   if (!eal.ok()) return eal.status();
   impl->eal = *std::move(eal);
-  absl::StatusOr<std::unique_ptr<Ports>> ports = Ports::Open(options, relay.udp_port);
+  impl->options.cores = impl->cores;
+  absl::StatusOr<std::unique_ptr<Ports>> ports = Ports::Open(impl->options, relay.udp_port);
   if (!ports.ok()) return ports.status();
   impl->ports = *std::move(ports);
 

@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "relay/dataplane/cores.h"
 
 namespace relay {
 
@@ -27,6 +26,17 @@ absl::Status Pin(std::thread& thread, int core) {
   const int error = valid ? pthread_setaffinity_np(thread.native_handle(), sizeof(cores), &cores) : EINVAL;
   if (error == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("cannot pin a worker to core ", core, ": ", std::strerror(error)));
+}
+
+std::vector<int> AllowedCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(static_cast<size_t>(core), &set)) cores.push_back(core);
+  }
+  return cores;
 }
 
 void KeepOff(const std::vector<int>& cores) {

@@ -26,6 +26,8 @@ class SignalsBlocked {
 // An error names the core.
 absl::Status Pin(std::thread& thread, int core);
 
+// The cores that the calling thread may run on, ascending.
+std::vector<int> AllowedCores();
 // Keeps the calling thread, and those that it starts from now on, off these cores, if any others are left.
 void KeepOff(const std::vector<int>& cores);
 
