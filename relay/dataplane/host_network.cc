@@ -1,10 +1,9 @@
 #include "relay/dataplane/host_network.h"
 
 #include <ifaddrs.h>
-#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
-#include <net/if.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -12,85 +11,22 @@
 #include <cerrno>
 #include <cstring>
 #include <random>
-#include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/ancillary.h"
+#include "relay/dataplane/neighbour_reader.h"
 #include "relay/dataplane/netlink.h"
 
 namespace relay {
 
 namespace {
 
-constexpr uint16_t kUsableStates = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
-constexpr uint16_t kVlanIdMask = 0xfff;
 constexpr size_t kMostSlotsEach = 1024;  // AddressSet's slots for each address, when it looks for short chains.
 
 auto KeyOf(const Link& link) { return std::tie(link.port, link.vlan, link.mac); }
 bool Less(const Link& a, const Link& b) { return KeyOf(a) < KeyOf(b); }
-
-// Where a neighbour of an interface is, as a port sees it.
-struct Wire {
-  uint16_t port;
-  uint16_t vlan;
-};
-using Wires = std::unordered_map<uint32_t, Wire>;  // By interface.
-
-bool IsUnicast(const std::array<uint8_t, 6>& mac) { return (mac[0] & 1) == 0 && mac != std::array<uint8_t, 6>{}; }
-
-// The VLAN of an 802.1Q interface, or nullopt.
-std::optional<uint16_t> VlanOf(netlink::Payload attributes) {
-  const netlink::Payload info = netlink::Attribute(attributes, IFLA_LINKINFO);
-  const netlink::Payload kind = netlink::Attribute(info, IFLA_INFO_KIND);  // With its NUL.
-  constexpr std::string_view kVlan("vlan");
-  if (kind.size() < kVlan.size() + 1 || std::memcmp(kind.data(), kVlan.data(), kVlan.size() + 1) != 0) return {};
-  const netlink::Payload data = netlink::Attribute(info, IFLA_INFO_DATA);
-  const auto protocol = netlink::Read<uint16_t>(netlink::Attribute(data, IFLA_VLAN_PROTOCOL));
-  if (protocol && *protocol != htons(ETH_P_8021Q)) return {};
-  const auto id = netlink::Read<uint16_t>(netlink::Attribute(data, IFLA_VLAN_ID));
-  return id ? std::optional<uint16_t>(*id & kVlanIdMask) : std::nullopt;
-}
-
-// Adds the VLAN interfaces that stand directly on the ports' own. Those on bridges and bonds are not the ports'.
-absl::Status AddVlans(Wires& wires) {
-  // The links without their statistics: a fifth of the bytes.
-  struct {
-    ifinfomsg header{};
-    rtattr mask_header{.rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = IFLA_EXT_MASK};
-    uint32_t mask = RTEXT_FILTER_SKIP_STATS;
-  } request;
-  std::vector<std::pair<uint32_t, Wire>> found;
-  const absl::Status status = netlink::Dump(
-      RTM_GETLINK, RTM_NEWLINK, {reinterpret_cast<const uint8_t*>(&request), sizeof(request)},
-      [&](netlink::Payload payload) {
-        const auto link = netlink::ReadHeader<ifinfomsg>(payload);
-        if (!link || !netlink::Attribute(link->second, IFLA_LINK_NETNSID).empty()) return;  // Its parent is elsewhere.
-        const auto parent = netlink::Read<uint32_t>(netlink::Attribute(link->second, IFLA_LINK));
-        const auto wire = parent ? wires.find(*parent) : wires.end();
-        const std::optional<uint16_t> vlan = wire == wires.end() ? std::nullopt : VlanOf(link->second);
-        if (!vlan) return;
-        found.push_back({static_cast<uint32_t>(link->first.ifi_index), {.port = wire->second.port, .vlan = *vlan}});
-      });
-  wires.insert(found.begin(), found.end());
-  return status;
-}
-
-// A neighbour that a packet may be sent to, or nullopt.
-std::optional<Link> LinkOf(netlink::Payload payload, const Wires& wires) {
-  const auto neighbour = netlink::ReadHeader<ndmsg>(payload);
-  if (!neighbour) return std::nullopt;
-  const ndmsg& header = neighbour->first;
-  if (header.ndm_family != AF_INET && header.ndm_family != AF_INET6) return std::nullopt;
-  if ((header.ndm_state & kUsableStates) == 0) return std::nullopt;
-  const auto wire = wires.find(static_cast<uint32_t>(header.ndm_ifindex));
-  const netlink::Payload address = netlink::Attribute(neighbour->second, NDA_LLADDR);
-  const auto mac = netlink::Read<std::array<uint8_t, 6>>(address);
-  if (wire == wires.end() || address.size() != ETH_ALEN || !IsUnicast(*mac)) return std::nullopt;
-  return Link{.port = wire->second.port, .vlan = wire->second.vlan, .mac = *mac};
-}
 
 }  // namespace
 
@@ -170,22 +106,21 @@ absl::StatusOr<std::vector<IpBytes>> ReadHostAddresses() {
 }
 
 absl::StatusOr<std::vector<Link>> ReadNeighbours(std::span<const PortInterface> ports) {
-  Wires wires;
-  for (const PortInterface& port : ports) {
-    if (port.interface != 0) wires.insert({port.interface, {.port = port.link_port, .vlan = 0}});
-  }
-  std::vector<Link> out;
-  if (wires.empty()) return out;
-  if (absl::Status status = AddVlans(wires); !status.ok()) return status;
-  const ndmsg request{};  // Of all families.
-  const absl::Status status =
-      netlink::Dump(RTM_GETNEIGH, RTM_NEWNEIGH, {reinterpret_cast<const uint8_t*>(&request), sizeof(request)},
-                    [&](netlink::Payload payload) {
-                      const std::optional<Link> link = LinkOf(payload, wires);
-                      if (link) out.push_back(*link);
-                    });
+  // The links without their statistics, which are most of the bytes.
+  struct {
+    ifinfomsg header{};
+    rtattr mask_header{.rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = IFLA_EXT_MASK};
+    uint32_t mask = RTEXT_FILTER_SKIP_STATS;
+  } links;
+  const ndmsg neighbours{};  // Of all families.
+  NeighbourReader reader(ports);
+  absl::Status status = netlink::Dump(RTM_GETLINK, RTM_NEWLINK, netlink::BytesOf(links),
+                                      [&](netlink::Payload payload) { reader.AddLink(payload); });
   if (!status.ok()) return status;
-  return out;
+  status = netlink::Dump(RTM_GETNEIGH, RTM_NEWNEIGH, netlink::BytesOf(neighbours),
+                         [&](netlink::Payload payload) { reader.AddNeighbour(payload); });
+  if (!status.ok()) return status;
+  return std::move(reader.neighbours());
 }
 
 }  // namespace relay

@@ -22,6 +22,12 @@ using Payload = std::span<const uint8_t>;
 // `body`. Takes two seconds and 64 MiB at most. An error is one line; `each` may have been called before it.
 absl::Status Dump(uint16_t request, uint16_t answer, Payload body, const std::function<void(Payload)>& each);
 
+// The bytes of a structure without padding.
+template <typename T>
+Payload BytesOf(const T& value) {
+  return {reinterpret_cast<const uint8_t*>(&value), sizeof(value)};
+}
+
 // The value that `bytes` begin with, if they are enough.
 template <typename T>
 std::optional<T> Read(Payload bytes) {
