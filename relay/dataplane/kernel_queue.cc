@@ -74,6 +74,19 @@ uint32_t KernelQueue::TakeGiven(std::span<rte_mbuf*> mbufs) {
                                    /*available=*/nullptr);
 }
 
+// Asked by moving nothing, because that loads with acquire, and rte_ring_empty and rte_ring_full do not.
+bool KernelQueue::HasGiven() const {
+  unsigned available = 0;
+  rte_ring_sc_dequeue_burst(given_.get(), nullptr, 0, &available);
+  return available > 0;
+}
+
+bool KernelQueue::HasRoom() const {
+  unsigned room = 0;
+  rte_ring_sp_enqueue_burst(taken_.get(), nullptr, 0, &room);
+  return room > 0;
+}
+
 void KernelQueue::Done(std::span<rte_mbuf* const> mbufs) {
   const auto count = static_cast<uint32_t>(mbufs.size());
   [[maybe_unused]] const uint32_t done =

@@ -32,10 +32,10 @@ class KernelQueue {
   void Reclaim();
 
   // ---- Thread.
-  bool HasGiven() const { return rte_ring_empty(given_.get()) == 0; }
+  bool HasGiven() const;
   uint32_t TakeGiven(std::span<rte_mbuf*> mbufs);
   void Done(std::span<rte_mbuf* const> mbufs);  // Came by TakeGiven; the worker will free them.
-  bool HasRoom() const { return rte_ring_full(taken_.get()) == 0; }
+  bool HasRoom() const;
   void Put(rte_mbuf* frame);  // HasRoom.
 
  private:
