@@ -67,11 +67,19 @@ class alignas(64) Binding {
     return port != 0;
   }
   bool IsBound() const { return Word(kPortWord) != 0; }
+  // Is the MAC address another one than `path`'s? A hint, not read in one piece with the rest.
+  bool HasOtherMac(const Path& path) const {
+    std::array<uint64_t, 2> link;
+    std::memcpy(&link, reinterpret_cast<const char*>(&path) + kLinkWord * sizeof(uint64_t), sizeof(link));
+    return ((Word(kLinkWord) ^ link[0]) >> 48 | static_cast<uint32_t>(Word(kLinkWord + 1) ^ link[1])) != 0;
+  }
   void Publish(const Path& path);
 
  private:
   static constexpr size_t kWords = sizeof(Path) / sizeof(uint64_t);
   static constexpr size_t kRemoteWords = sizeof(AddrPort) / sizeof(uint64_t);  // Path begins with the remote.
+  static constexpr size_t kLinkWord = 5;  // Ends with the MAC's first two bytes; the next word begins with the others.
+  static_assert(std::endian::native == std::endian::little && offsetof(Path, link) + offsetof(Link, mac) == 46);
   static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
 
   uint64_t Word(size_t i) const { return words_[i].load(std::memory_order_acquire); }
@@ -105,7 +113,8 @@ struct alignas(64) Activity {
   std::atomic<int64_t> bucket_ns{0};
   // Handshake in progress: the bind's generation, 0 if none. Written under the endpoint's lock.
   std::atomic<uint32_t> generation{0};
-  std::atomic<uint16_t> owner{0};          // Worker id; written once, before the first binding is published.
+  std::atomic<uint32_t> followed_s{0};  // The second in which the binding's MAC address last changed. Under the lock.
+  std::atomic<uint16_t> owner{0};       // Worker id; written once, before the first binding is published.
   std::atomic<bool> first_dialect{false};  // The binding was made in the first dialect. Under the lock.
 
   uint64_t packets() const;

@@ -33,9 +33,10 @@ void CountSent(Activity& activity, uint16_t worker, uint32_t packets, size_t byt
 
 // A function of its own, so that the path is written into the caller's verdict and not copied there: a wide load right
 // behind narrow stores stalls (8 ns, bench/core_bench HandlePacket/1).
-Verdict ForwardTo(const Binding& binding) {
+Verdict ForwardTo(const Binding& binding, bool other_mac) {
   Verdict verdict;
   verdict.action = Verdict::Action::kForward;
+  verdict.other_mac = other_mac;
   binding.Load(verdict.to);
   return verdict;
 }
@@ -73,7 +74,29 @@ Verdict RelayServer::Forward(const WorkerContext& worker, Endpoint& endpoint, co
   Touch(endpoint.activity[leg], ToNs(now));
   // Two legs that share one address cannot be told apart: what is heard from it is heard of both.
   if (first == second) Touch(endpoint.activity[1], ToNs(now));
-  return ForwardTo(endpoint.binding[1 - leg]);
+  const bool other_mac = from.link.port != 0 && endpoint.binding[leg].HasOtherMac(from);
+  return ForwardTo(endpoint.binding[1 - leg], other_mac);
+}
+
+bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const {
+  Endpoint* const endpoint = table_.Find(vni);
+  if (endpoint == nullptr) return false;
+  const auto now_s = static_cast<uint32_t>(ToNs(now) / 1'000'000'000);
+  bool changed = false;
+  const std::lock_guard lock(endpoint->lock_);
+  if (endpoint->closed_) return false;
+  for (size_t leg = 0; leg < 2; ++leg) {
+    Path path;
+    if (!endpoint->binding[leg].Load(path) || path.remote != from.remote || path.link == from.link) continue;
+    if (path.link.port != from.link.port || path.link.vlan != from.link.vlan) continue;
+    Activity& activity = endpoint->activity[leg];
+    if (activity.followed_s.load(std::memory_order_relaxed) == now_s) continue;
+    activity.followed_s.store(now_s, std::memory_order_relaxed);
+    path.link = from.link;
+    endpoint->binding[leg].Publish(path);
+    changed = true;
+  }
+  return changed;
 }
 
 // Cheap checks first: only what passes them all spends tokens, so junk cannot starve a handshake.
@@ -218,7 +241,7 @@ Verdict RelayServer::Challenge(WorkerContext& worker, const Endpoint& endpoint, 
   reply.size = geneve::kHeaderSize +
                disco::Seal(self_, endpoint.shared(leg), crypto_.nonce(), clear, out.subspan(geneve::kHeaderSize));
   worker.counters->Handshake(HandshakeResult::kChallenged);
-  return {.action = Verdict::Action::kReply, .reason = {}, .to = from};
+  return {.action = Verdict::Action::kReply, .reason = {}, .other_mac = false, .to = from};
 }
 
 // The input is the reference's (tailscale net/udprelay blakeMACFromBindMsg) with the scope as a number and not a name:

@@ -3,6 +3,7 @@
 #ifndef RELAYD_RELAY_CORE_RELAY_SERVER_H_
 #define RELAYD_RELAY_CORE_RELAY_SERVER_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -35,10 +36,14 @@ struct Verdict {
   };
   Action action = Action::kDrop;
   DropReason reason = DropReason::kBadGeneve;
+  // kForward: the sender's frame came from another MAC address than its leg is answered at; see FollowLink.
+  bool other_mac = false;
   Path to;
 
-  static Verdict Drop(DropReason reason) { return {.action = Action::kDrop, .reason = reason, .to = {}}; }
-  static Verdict Accepted() { return {.action = Action::kAccepted, .reason = {}, .to = {}}; }
+  static Verdict Drop(DropReason reason) {
+    return {.action = Action::kDrop, .reason = reason, .other_mac = false, .to = {}};
+  }
+  static Verdict Accepted() { return {.action = Action::kAccepted, .reason = {}, .other_mac = false, .to = {}}; }
   friend bool operator==(const Verdict& a, const Verdict& b) {
     if (a.action != b.action) return false;
     return a.action == Action::kDrop ? a.reason == b.reason : a.action == Action::kAccepted || a.to == b.to;
@@ -61,6 +66,12 @@ struct WorkerContext {
   TokenBucket control_bucket = TokenBucket::Of(100'000, 10'000);
   std::atomic<int64_t> control_bucket_ns{0};
 };
+
+// The control_bucket for --control_rate: bursts of a tenth of a second.
+constexpr TokenBucket WorkerControlBucket(uint64_t rate_per_s) {
+  const auto rate = static_cast<int64_t>(std::clamp<uint64_t>(rate_per_s, 1, 1'000'000'000));
+  return TokenBucket::Of(rate, std::max<int64_t>(rate / 10, 1));
+}
 
 // Keyed functions that tests replace, to replay packets of the reference implementation.
 struct ServerCrypto {
@@ -126,6 +137,11 @@ class RelayServer {
   // forwarded or dropped as one.
   Verdict Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
                  uint32_t packets, Instant now, Reply& reply) const;
+
+  // For back ends that build frames themselves: the leg that is bound to from.remote is answered at from.link's MAC
+  // address from now on, where port and VLAN are those that it bound by; at most once a second a leg. The caller has
+  // made sure that there is such a neighbour. False: nothing changed. Any worker, online in the Qsbr.
+  bool FollowLink(uint32_t vni, const Path& from, Instant now) const;
 
   const disco::PublicKey& public_key() const { return self_; }
 

@@ -25,6 +25,8 @@ struct Port {
   uint16_t mtu = 1500;
   uint16_t rx_queues = 1;
   uint16_t tx_queues = 1;
+  uint16_t rx_descriptors = 0;  // A queue, as the driver has them.
+  uint16_t tx_descriptors = 0;
   int numa = 0;
   rte_mempool* pool = nullptr;  // Of all its receive queues; NUMA-local.
   // The kernel's interface on the same wire (AF_XDP, AF_PACKET), or the TAP once there is one; 0: none.
@@ -33,7 +35,10 @@ struct Port {
   bool steered = false;
   UdpChecksum udp_checksum = UdpChecksum::kUpdate;
   bool rx_ip_checksum_offload = false;  // The NIC marks bad IPv4 header checksums.
-  bool rx_interrupts = false;           // Configured and available.
+  bool rx_scatter = false;              // Large frames come in several mbufs.
+  bool tx_multi_segment = false;        // The driver sends frames of several mbufs.
+  bool rss = false;                     // It spreads UDP over the receive queues.
+  bool rx_interrupts = false;           // Configured and, once started, known to be available.
 };
 
 // All the ports that EAL has. Control side; made and ended by the main thread.
@@ -51,15 +56,20 @@ class Ports {
   void Stop();
 
   // What an operator should know before it runs, a line each: partial checksums, missing offloads, fewer queues than
-  // workers, remote NUMA nodes, small MTU.
+  // workers, remote NUMA nodes, small MTU. All of it is known once Start() has returned.
   std::vector<std::string> Warnings() const;
 
   // Reads link state, NIC statistics and pool level of ports()[i] into `out`. The port monitor calls it.
   void Read(size_t i, PortGauges& out) const;
 
  private:
-  Ports() = default;
+  Ports(const DpdkOptions& options, uint16_t udp_port) : options_(options), udp_port_(udp_port) {}
+  absl::Status StartPort(Port& port);
+
+  const DpdkOptions options_;
+  const uint16_t udp_port_;
   std::vector<Port> ports_;
+  std::vector<uint16_t> started_;  // Ids.
 };
 
 }  // namespace relay

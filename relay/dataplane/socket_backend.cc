@@ -1,8 +1,6 @@
 #include "relay/dataplane/socket_backend.h"
 
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/gso.h"
 #include "relay/dataplane/socket_worker.h"
+#include "relay/dataplane/threads.h"
 #include "relay/dataplane/udp_socket.h"
 
 namespace relay {
@@ -25,30 +24,6 @@ bool WantsGso(SocketBackend::Options::Gso choice) {
   utsname kernel{};
   return uname(&kernel) == 0 && !KernelCorruptsTrains(kernel.release);
 }
-
-absl::Status Pin(std::thread& thread, int core) {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  const bool valid = core >= 0 && core < CPU_SETSIZE;
-  if (valid) CPU_SET(static_cast<size_t>(core), &cores);
-  const int error = valid ? pthread_setaffinity_np(thread.native_handle(), sizeof(cores), &cores) : EINVAL;
-  if (error == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("cannot pin a worker to core ", core, ": ", std::strerror(error)));
-}
-
-// Threads started while it lives leave all signals to the others.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 
@@ -86,10 +61,9 @@ absl::StatusOr<std::unique_ptr<SocketBackend>> SocketBackend::Open(const Options
   impl->gso = WantsGso(options.gso) && impl->sockets.front().front().HasGso();
   for (uint32_t i = 0; i < options.workers; ++i) {
     auto& worker = *impl->workers.emplace_back(std::make_unique<Impl::Worker>());
-    worker.context.id = static_cast<uint16_t>(i);
+    worker.context.id = static_cast<uint16_t>(options.first_worker + i);
     worker.context.counters = &worker.counters;
-    const auto rate = static_cast<int64_t>(std::clamp<uint64_t>(options.worker_control_rate, 1, 1'000'000'000));
-    worker.context.control_bucket = TokenBucket::Of(rate, std::max<int64_t>(rate / 10, 1));
+    worker.context.control_bucket = WorkerControlBucket(options.worker_control_rate);
   }
   return std::unique_ptr<SocketBackend>(new SocketBackend(std::move(impl)));
 }
@@ -108,6 +82,12 @@ bool SocketBackend::has_ipv6() const {
 }
 
 bool SocketBackend::gso_enabled() const { return impl_->gso; }
+
+std::vector<int> SocketBackend::descriptors() const {
+  std::vector<int> out;
+  for (const UdpSocket& socket : impl_->sockets.front()) out.push_back(socket.fd());
+  return out;
+}
 
 int SocketBackend::receive_buffer_bytes() const { return impl_->sockets.front().front().receive_buffer_bytes(); }
 

@@ -21,6 +21,7 @@ class SocketBackend {
   struct Options {
     uint16_t udp_port = 40000;  // 0: one free port for all families and workers.
     uint32_t workers = 1;
+    uint32_t first_worker = 0;    // Worker i is first_worker + i in the Qsbr.
     std::vector<int> cores = {};  // Worker i is pinned to cores[i]; empty: not pinned.
     bool gro = true;
     enum class Gso : uint8_t { kAuto, kOn, kOff } gso = Gso::kAuto;  // kAuto: on, but for kernels known to corrupt.
@@ -36,10 +37,11 @@ class SocketBackend {
   uint32_t workers() const;
   bool has_ipv6() const;
   bool gso_enabled() const;
-  int receive_buffer_bytes() const;  // What the kernel gave, of the first socket.
+  std::vector<int> descriptors() const;  // Of the first worker's sockets, for sends beside it. As long as this object.
+  int receive_buffer_bytes() const;      // What the kernel gave, of the first socket.
 
   // Starts the workers, once: what was stopped stays so. `server` and `qsbr` outlive Stop(); worker i registers itself
-  // as i.
+  // as first_worker + i.
   absl::Status Start(const RelayServer& server, Qsbr& qsbr);
   // Wakes and joins the workers; within 100 ms or so.
   void Stop();

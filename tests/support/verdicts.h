@@ -19,10 +19,10 @@ inline void PrintTo(const Verdict& v, std::ostream* os) {
 
 inline Verdict Dropped(DropReason reason) { return Verdict::Drop(reason); }
 inline Verdict ForwardedTo(const test::Client& client) {
-  return {.action = Verdict::Action::kForward, .reason = {}, .to = client.path()};
+  return {.action = Verdict::Action::kForward, .reason = {}, .other_mac = false, .to = client.path()};
 }
 inline Verdict RepliedTo(const test::Client& client) {
-  return {.action = Verdict::Action::kReply, .reason = {}, .to = client.path()};
+  return {.action = Verdict::Action::kReply, .reason = {}, .other_mac = false, .to = client.path()};
 }
 
 }  // namespace relay

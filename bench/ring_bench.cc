@@ -1,0 +1,204 @@
+// The whole loop of a DPDK worker in one process: receive, decide, rewrite, send, over net_ring. What fills the ring
+// and empties it is not timed.
+//
+//   build/release/bench/ring_bench [--benchmark_filter=…]      (with hugepages where there are any)
+#include <benchmark/benchmark.h>
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+#include <sodium.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "relay/core/endpoint_table.h"
+#include "relay/dataplane/dpdk_worker.h"
+#include "relay/dataplane/mbuf.h"
+
+namespace {
+
+using disco::AddrPort;
+
+constexpr size_t kBurst = 32;
+constexpr uint16_t kRelayPort = 40000;
+const AddrPort kRelay = AddrPort::FromIpv4({198, 18, 255, 1}, kRelayPort);
+const AddrPort kAlice = AddrPort::FromIpv4({198, 18, 0, 1}, 1001);
+const AddrPort kBob = AddrPort::FromIpv4({198, 18, 0, 2}, 1002);
+const AddrPort kBob6 = *AddrPort::Parse("[2001:db8::2]:1002");
+const AddrPort kRelay6 = *AddrPort::Parse("[2001:db8::1]:40000");
+
+void Check(bool ok, const char* what) {
+  if (ok) return;
+  std::fprintf(stderr, "ring_bench: %s\n", what);
+  std::abort();
+}
+
+// One port out of two rings, made once.
+struct RingPort {
+  RingPort() {
+    in = rte_ring_create("in", 1024, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+    out = rte_ring_create("out", 1024, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+    Check(in != nullptr && out != nullptr, "no memory for rings");
+    const int id = rte_eth_from_rings("rings", &in, 1, &out, 1, 0);
+    Check(id >= 0, "no ring port");
+    port.id = static_cast<uint16_t>(id);
+    port.mtu = 1500;
+    port.pool = relay::MakePool("frames", 4095, 2048, 0);
+    Check(port.pool != nullptr, "no memory for a pool");
+    rte_eth_conf conf{};
+    Check(rte_eth_dev_configure(port.id, 1, 1, &conf) == 0 &&
+              rte_eth_rx_queue_setup(port.id, 0, 256, 0, nullptr, port.pool) == 0 &&
+              rte_eth_tx_queue_setup(port.id, 0, 256, 0, nullptr) == 0 && rte_eth_dev_start(port.id) == 0,
+          "the ring port does not start");
+  }
+  rte_ring* in;
+  rte_ring* out;
+  relay::Port port;
+};
+
+RingPort& Rings() {
+  static RingPort rings;
+  return rings;
+}
+
+relay::Path PathOf(const AddrPort& remote, const AddrPort& local) {
+  relay::Path path;
+  path.remote = remote;
+  path.local_ip = local.ip;
+  path.local_port = local.port;
+  path.link = {.port = static_cast<uint16_t>(Rings().port.id + 1), .vlan = 0, .mac = {2, 0, 0, 0, 0, 9}};
+  return path;
+}
+
+// A worker, and `endpoints` open endpoints, all of the same two clients' addresses.
+struct Relay {
+  Relay(uint32_t endpoints, const AddrPort& bob, const AddrPort& bobs_relay)
+      : key((disco::InitCrypto(), disco::PrivateKey::Generate())),
+        qsbr(2),
+        table(endpoints, qsbr),
+        server(table, key.public_key(), relay::ServerCrypto::Production(), {}),
+        addresses(qsbr),
+        neighbours(qsbr) {
+    relay::EndpointTable::NewEndpoint endpoint;
+    for (uint32_t i = 0; i < endpoints; ++i) {
+      randombytes_buf(&endpoint.clients, sizeof(endpoint.clients));
+      relay::Endpoint* const record = table.Find(*table.Insert(endpoint, std::chrono::steady_clock::now()));
+      record->binding[0].Publish(PathOf(kAlice, kRelay));
+      record->binding[1].Publish(PathOf(bob, bobs_relay));
+      table.CountOpened(*record);
+    }
+    const std::array<relay::IpBytes, 2> ours = {kRelay.ip, kRelay6.ip};
+    addresses.Publish(std::make_unique<const relay::AddressSet>(ours));
+    context.counters = &counters;
+    relay::DpdkWorker::Config config;
+    config.ports = {
+        {.port = &Rings().port, .rx_queue = 0, .tx_queue = 0, .handoff = nullptr, .counters = &port_counters}};
+    config.udp_port = kRelayPort;
+    config.addresses = &addresses;
+    config.neighbours = &neighbours;
+    config.poll_counters = &poll_counters;
+    worker = std::make_unique<relay::DpdkWorker>(config, server, qsbr, context);
+    qsbr.Register(0);
+    qsbr.Online(0);
+  }
+
+  disco::PrivateKey key;
+  relay::Qsbr qsbr;
+  relay::EndpointTable table;
+  relay::RelayServer server;
+  relay::Counters counters;
+  relay::PortCounters port_counters;
+  relay::PollCounters poll_counters;
+  relay::WorkerContext context;
+  relay::Published<relay::AddressSet> addresses;
+  relay::Published<relay::NeighbourSet> neighbours;
+  std::unique_ptr<relay::DpdkWorker> worker;
+};
+
+// A frame from alice, of which only the VNI is written later.
+std::vector<uint8_t> FrameOf(size_t bytes) {
+  std::vector<uint8_t> frame(bytes);
+  relay::Path path = PathOf(kRelay, kAlice);  // As alice sends it.
+  const size_t outer = relay::OuterBytes(path);
+  const size_t payload = bytes - outer - relay::kUdpBytes;
+  relay::WriteOwnOuter(path, {2, 0, 0, 0, 0, 1}, payload, frame.data());
+  geneve::Write({.vni = 1, .protocol = geneve::kProtocolWireGuard, .version = 0, .control = false},
+                std::span(frame).subspan(outer + relay::kUdpBytes).first<geneve::kHeaderSize>());
+  frame[outer + 6] = 0x12;  // Some checksum, which is right or wrong alike.
+  return frame;
+}
+
+void WorkerLoop(benchmark::State& state, const AddrPort& bob, const AddrPort& bobs_relay) {
+  const auto endpoints = static_cast<uint32_t>(state.range(0));
+  const auto bytes = static_cast<size_t>(state.range(1));
+  Relay relay(endpoints, bob, bobs_relay);
+  const std::vector<uint8_t> frame = FrameOf(bytes);
+  constexpr size_t kVniOffset = 14 + 20 + 8 + 4;
+  std::minstd_rand random;
+  std::vector<std::array<uint8_t, 4>> order(1 << 20);
+  for (auto& word : order) wire::StoreBe32(word, (1 + static_cast<uint32_t>(random()) % endpoints) << 8);
+  size_t next = 0;
+  std::array<rte_mbuf*, kBurst> mbufs;
+  const double ns_per_cycle = 1e9 / static_cast<double>(rte_get_tsc_hz());
+  uint64_t cycles_in_all = 0;
+  for (auto _ : state) {
+    Check(rte_pktmbuf_alloc_bulk(Rings().port.pool, mbufs.data(), kBurst) == 0, "no mbufs");
+    for (rte_mbuf* const m : mbufs) {
+      auto* const data = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(m, static_cast<uint16_t>(bytes)));
+      std::memcpy(data, frame.data(), std::min<size_t>(bytes, 64));
+      std::memcpy(data + kVniOffset, &order[next++ % order.size()], 4);
+    }
+    rte_ring_enqueue_bulk(Rings().in, reinterpret_cast<void**>(mbufs.data()), kBurst, nullptr);
+    const uint64_t begin = rte_rdtsc();
+    const uint32_t received = relay.worker->Poll();
+    const uint64_t cycles = rte_rdtsc() - begin;
+    cycles_in_all += cycles;
+    state.SetIterationTime(static_cast<double>(cycles) * ns_per_cycle * 1e-9);
+    const unsigned sent = rte_ring_dequeue_burst(Rings().out, reinterpret_cast<void**>(mbufs.data()), kBurst, nullptr);
+    if (received != kBurst || sent != kBurst) return state.SkipWithError("not all was forwarded");
+    rte_pktmbuf_free_bulk(mbufs.data(), kBurst);
+  }
+  const double packets = static_cast<double>(state.iterations()) * kBurst;
+  state.counters["ns_per_packet"] = static_cast<double>(cycles_in_all) * ns_per_cycle / packets;
+  state.counters["cycles_per_packet"] = static_cast<double>(cycles_in_all) / packets;
+}
+
+void Ring(benchmark::State& state) { WorkerLoop(state, kBob, kRelay); }
+void Ring4To6(benchmark::State& state) { WorkerLoop(state, kBob6, kRelay6); }
+BENCHMARK(Ring)
+    ->Args({1, 114})
+    ->Args({1, 1330})
+    ->Args({1000, 114})
+    ->Args({100'000, 114})
+    ->Args({1'000'000, 114})
+    ->UseManualTime();
+BENCHMARK(Ring4To6)->Args({1, 114})->UseManualTime();
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  // Hugepages if there are any free ones.
+  const char* const huge[] = {"ring_bench", "--no-pci", "--in-memory", "--no-telemetry", "--log-level=error"};
+  const char* const plain[] = {"ring_bench", "--no-pci",    "--no-huge",      "-m",
+                               "256",        "--no-shconf", "--no-telemetry", "--log-level=error"};
+  long free_pages = 0;
+  if (FILE* f = std::fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r")) {
+    if (std::fscanf(f, "%ld", &free_pages) != 1) free_pages = 0;
+    std::fclose(f);
+  }
+  const bool has_huge = free_pages >= 64;
+  const int status = has_huge ? rte_eal_init(std::size(huge), const_cast<char**>(huge))
+                              : rte_eal_init(std::size(plain), const_cast<char**>(plain));
+  Check(status >= 0, "EAL does not start");
+  benchmark::AddCustomContext("hugepages", has_huge ? "yes" : "no");
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,188 @@
+// The worker's second half: what the verdict says, done to the frame.
+#include <rte_ethdev.h>
+#include <rte_ip.h>
+
+#include <cstring>
+
+#include "relay/dataplane/dpdk_worker.h"
+#include "relay/dataplane/icmp.h"
+
+namespace relay {
+namespace {
+
+// "Too big" answers of a worker: path MTU discovery needs one a path now and then, and a flood of them helps nobody.
+constexpr TokenBucket kIcmpBucket = TokenBucket::Of(100, 100);
+
+// Flags that say how the buffer is held; all others are of the receive, and would mean something else to a transmit.
+constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+
+uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::kUdp4 : Transport::kUdp6); }
+
+// Makes the frame begin `shift` bytes later (or earlier, if negative) and have `bytes` in all: padding is cut. False:
+// no headroom.
+bool Reshape(rte_mbuf* m, int shift, uint32_t bytes) {
+  const int data_off = m->data_off + shift;
+  if (data_off < 0) return false;
+  m->ol_flags &= kBufferFlags;
+  if (m->nb_segs == 1) [[likely]] {
+    m->data_off = static_cast<uint16_t>(data_off);
+    m->data_len = static_cast<uint16_t>(bytes);
+    m->pkt_len = bytes;
+    return true;
+  }
+  // The headers are in the first segment, ParseOne has seen to it.
+  m->data_off = static_cast<uint16_t>(data_off);
+  m->data_len = static_cast<uint16_t>(m->data_len - shift);
+  m->pkt_len = static_cast<uint32_t>(static_cast<int64_t>(m->pkt_len) - shift);
+  while (m->pkt_len > bytes) {
+    rte_mbuf* const last = rte_pktmbuf_lastseg(m);
+    const uint32_t cut = std::min<uint32_t>(m->pkt_len - bytes, last->data_len);
+    if (cut == 0) break;  // An empty last segment with too much before it: does not occur.
+    rte_pktmbuf_trim(m, static_cast<uint16_t>(cut));
+    if (last->data_len == 0 && last != m) {
+      rte_mbuf* before = m;
+      while (before->next != last) before = before->next;
+      before->next = nullptr;
+      --m->nb_segs;
+      rte_pktmbuf_free_seg(last);
+    }
+  }
+  return true;
+}
+
+void FinishChecksum(rte_mbuf* m, const Path& to, size_t udp_offset, size_t udp_bytes) {
+  uint8_t* const field = rte_pktmbuf_mtod_offset(m, uint8_t*, udp_offset + 6);
+  const uint16_t zero = 0;
+  std::memcpy(field, &zero, sizeof(zero));
+  uint16_t sum = 0;
+  rte_raw_cksum_mbuf(m, static_cast<uint32_t>(udp_offset), static_cast<uint32_t>(udp_bytes), &sum);
+  const uint16_t checksum = ChecksumOf(PseudoHeaderSum(to, udp_bytes), sum);
+  std::memcpy(field, &checksum, sizeof(checksum));
+}
+
+}  // namespace
+
+// In arrival order: an answer binds the leg that the datagram behind it needs.
+void DpdkWorker::Decide(Lane& lane, uint16_t count) {
+  for (uint16_t i = 0; i < count; ++i) DecideOn(lane, arrivals_[i]);
+}
+
+void DpdkWorker::DecideOn(Lane& lane, Arrival& arrival) {
+  const Frame& frame = arrival.frame;
+  if (frame.fate != Frame::Fate::kRelay) [[unlikely]] {
+    if (frame.fate == Frame::Fate::kDrop) return Drop(arrival.m, frame.reason);
+    if (frame.fate == Frame::Fate::kKernel) return ToKernel(lane, arrival.m, DropReason::kNotLocal);
+    counters_.fragments.Add(1);
+    return ToKernel(lane, arrival.m, DropReason::kFragment);
+  }
+  const Verdict verdict = server_.Decide(context_, arrival.header, frame.from, Payload(arrival), 1, now_, reply_);
+  switch (verdict.action) {
+    case Verdict::Action::kForward:
+      return Forward(lane, arrival, verdict);
+    case Verdict::Action::kReply:
+      return Answer(lane, arrival, verdict.to);
+    case Verdict::Action::kAccepted:
+      counters_.accepted.Add(1);
+      return rte_pktmbuf_free(arrival.m);
+    case Verdict::Action::kDrop:
+      return Drop(arrival.m, verdict.reason);
+  }
+}
+
+// In one piece if anybody reads it: of data, which the core does not look into, only the size counts.
+std::span<const uint8_t> DpdkWorker::Payload(const Arrival& arrival) {
+  const size_t offset = arrival.frame.udp_offset + kUdpBytes;
+  const size_t bytes = arrival.frame.udp_bytes - kUdpBytes;
+  const uint8_t* data = rte_pktmbuf_mtod_offset(arrival.m, const uint8_t*, offset);
+  if (arrival.m->nb_segs > 1 && arrival.header.ok && arrival.header.header.control) {
+    data = static_cast<const uint8_t*>(
+        rte_pktmbuf_read(arrival.m, static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes), scratch_.data()));
+  }
+  return {data, bytes};
+}
+
+void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
+  const Path& to = verdict.to;
+  const Frame& frame = arrival.frame;
+  if (verdict.other_mac) [[unlikely]]
+    FollowLink(arrival);
+  if (to.link.port == 0) [[unlikely]]
+    return ForwardToSocket(arrival, to);
+  Lane* const out = LaneOf(to.link.port);
+  if (out == nullptr) return Drop(arrival.m, DropReason::kSendFailed);
+  if (IpPacketBytes(to, frame.udp_bytes) > out->share.port->mtu) [[unlikely]] {
+    AnswerTooBig(lane, arrival, to, out->share.port->mtu);
+    return Drop(arrival.m, DropReason::kTooBig);
+  }
+  rte_mbuf* const m = arrival.m;
+  const size_t outer = OuterBytes(to);
+  if (!Reshape(m, frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + frame.udp_bytes))) {
+    return Drop(m, DropReason::kNoMbuf);
+  }
+  const bool finished = WriteOuter(frame, to, out->share.port->mac, rte_pktmbuf_mtod(m, uint8_t*));
+  const bool compute = lane.share.port->udp_checksum == UdpChecksum::kCompute && frame.udp_checksum != 0;
+  if (!finished || compute) [[unlikely]]
+    FinishChecksum(m, to, outer, frame.udp_bytes);
+  out->out->Add(m, {.kind = MbufNote::Kind::kForward,
+                    .transport_in = TransportOf(frame.ipv4),
+                    .transport_out = TransportOf(to.IsIpv4()),
+                    .payload_bytes = static_cast<uint16_t>(frame.udp_bytes - kUdpBytes)});
+}
+
+// The leg was bound by a kernel socket: what leaves to it goes out by one too.
+void DpdkWorker::ForwardToSocket(Arrival& arrival, const Path& to) {
+  rte_mbuf* const m = arrival.m;
+  const size_t headers = arrival.frame.udp_offset + kUdpBytes;
+  const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
+  if (config_.kernel_path == nullptr) return Drop(m, DropReason::kSendFailed);
+  Reshape(m, static_cast<int>(headers), static_cast<uint32_t>(payload_bytes));
+  MbufNote& note = NoteOf(m);
+  note.to = to;
+  note.kind = MbufNote::Kind::kToSocket;
+  note.payload_bytes = static_cast<uint16_t>(payload_bytes);
+  note.transport_in = TransportOf(arrival.frame.ipv4);
+  note.transport_out = TransportOf(to.IsIpv4());
+  if (!config_.kernel_path->ToSocket(config_.index, m)) Drop(m, DropReason::kKernelPathFull);
+}
+
+// In the buffer that the request came in: a reply is never longer.
+void DpdkWorker::Answer(Lane& lane, Arrival& arrival, const Path& to) {
+  rte_mbuf* const m = arrival.m;
+  const size_t outer = OuterBytes(to);
+  const size_t udp_bytes = kUdpBytes + reply_.size;
+  if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) return Drop(m, DropReason::kNoMbuf);
+  if (!Reshape(m, arrival.frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + udp_bytes))) {
+    return Drop(m, DropReason::kNoMbuf);
+  }
+  uint8_t* const start = rte_pktmbuf_mtod(m, uint8_t*);
+  WriteOwnOuter(to, lane.share.port->mac, reply_.size, start);
+  std::memcpy(start + outer + kUdpBytes, reply_.bytes.data(), reply_.size);
+  FinishChecksum(m, to, outer, udp_bytes);
+  lane.out->Add(m, {.kind = MbufNote::Kind::kAnswer, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+}
+
+void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to, uint16_t out_mtu) {
+  if (!kIcmpBucket.Take(icmp_bucket_ns_, now_)) return;
+  rte_mbuf* const m = rte_pktmbuf_alloc(lane.share.port->pool);
+  if (m == nullptr) return;
+  const std::span<const uint8_t> original{rte_pktmbuf_mtod(arrival.m, const uint8_t*), arrival.m->data_len};
+  const std::span<uint8_t> room{rte_pktmbuf_mtod(m, uint8_t*), rte_pktmbuf_tailroom(m)};
+  const size_t size =
+      WriteTooBig(arrival.frame, original, TooBigMtu(arrival.frame, out_mtu, to), lane.share.port->mac, room);
+  if (size == 0) return rte_pktmbuf_free(m);
+  m->data_len = static_cast<uint16_t>(size);
+  m->pkt_len = static_cast<uint32_t>(size);
+  counters_.icmp_too_big.Add(1);
+  lane.out->Add(m, {.kind = MbufNote::Kind::kOther, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+}
+
+// A gateway may fail over to another one; but nobody who merely spoofs a client's address draws its traffic to a MAC
+// address that the kernel has not resolved itself.
+void DpdkWorker::FollowLink(const Arrival& arrival) {
+  if (config_.neighbours == nullptr || !config_.neighbours->Load().Contains(arrival.frame.from.link)) {
+    return counters_.link_refused.Add(1);
+  }
+  if (server_.FollowLink(arrival.header.header.vni, arrival.frame.from, now_)) counters_.link_followed.Add(1);
+}
+
+}  // namespace relay

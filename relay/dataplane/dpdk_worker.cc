@@ -1,0 +1,237 @@
+#include "relay/dataplane/dpdk_worker.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_ring.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+
+namespace relay {
+
+DpdkWorker::DpdkWorker(const Config& config, const RelayServer& server, Qsbr& qsbr, WorkerContext& context)
+    : config_(config),
+      server_(server),
+      qsbr_(qsbr),
+      context_(context),
+      counters_(*context.counters),
+      scratch_(UINT16_MAX) {
+  lane_by_link_port_.fill(0);
+  for (size_t i = 0; i < config.ports.size(); ++i) {
+    const PortShare& share = config.ports[i];
+    Lane& lane = lanes_.emplace_back();
+    lane.share = share;
+    lane.id = share.port->id;
+    lane.index = static_cast<uint16_t>(i);
+    lane.context = {.ours = nullptr,
+                    .udp_port = config.udp_port,
+                    .link_port = static_cast<uint16_t>(share.port->id + 1),
+                    .interface = share.port->kernel_interface};
+    const TxBuffer::Target target{.port_id = share.port->id,
+                                  .queue = share.tx_queue.value_or(0),
+                                  .handoff = share.tx_queue ? nullptr : share.handoff};
+    lane.out = std::make_unique<TxBuffer>(target, counters_, *share.counters);
+    if (lane.context.link_port < kMaxLinkPorts)
+      lane_by_link_port_[lane.context.link_port] = static_cast<uint8_t>(i + 1);
+  }
+  const double cycles_per_ns = static_cast<double>(rte_get_tsc_hz()) / 1e9;
+  idle_after_cycles_ = static_cast<uint64_t>(cycles_per_ns * static_cast<double>(config.idle_after.count()));
+  started_at_ = last_busy_at_ = rte_rdtsc();
+}
+
+DpdkWorker::~DpdkWorker() = default;
+
+void DpdkWorker::Run() {
+  rte_thread_register();        // For the mempools' caches; without it all works, slower.
+  prctl(PR_SET_TIMERSLACK, 1);  // Naps of the length that was asked for.
+  qsbr_.Register(context_.id);
+  qsbr_.Online(context_.id);
+  while (!stop_.load(std::memory_order_relaxed)) {
+    if (Poll() == 0) Rest();
+  }
+  for (Lane& lane : lanes_) {
+    lane.out->Flush();
+    lane.out->Abandon();
+  }
+  qsbr_.Offline(context_.id);
+  qsbr_.Unregister(context_.id);
+  rte_thread_unregister();
+}
+
+uint32_t DpdkWorker::Poll() {
+  const uint64_t begin = rte_rdtsc();
+  uint32_t received = 0;
+  for (Lane& lane : lanes_) {
+    if (!lane.share.rx_queue) continue;
+    const uint16_t count = Receive(lane);
+    if (count == 0) continue;
+    received += count;
+    now_ = std::chrono::steady_clock::now();
+    Parse(lane, count);
+    Prefetch(count);
+    Decide(lane, count);
+    FlushToKernel(lane);
+  }
+  SendForKernel();
+  for (Lane& lane : lanes_) {
+    SendForOthers(lane);
+    lane.out->Flush();
+  }
+  qsbr_.Quiescent(context_.id);  // No Endpoint* and no published set is held past this line.
+
+  PollCounters& poll = *config_.poll_counters;
+  const uint64_t end = rte_rdtsc();
+  poll.polls.Add(1);
+  poll.total_cycles.Set(end - started_at_);
+  if (received == 0) {
+    poll.empty_polls.Add(1);
+  } else {
+    poll.busy_cycles.Add(end - begin);
+    poll.packets.Add(received);
+    last_busy_at_ = end;
+  }
+  return received;
+}
+
+uint16_t DpdkWorker::Receive(Lane& lane) {
+  const uint16_t count = rte_eth_rx_burst(lane.id, *lane.share.rx_queue, received_.data(), kBurst);
+  if (count == 0) return 0;
+  counters_.received.Add(count);
+  PortCounters& port = *lane.share.counters;
+  port.received.Add(count);
+  port.bursts_total.Add(1);
+  port.bursts[BurstBucket(count)].Add(1);
+  return count;
+}
+
+void DpdkWorker::Parse(Lane& lane, uint16_t count) {
+  static constexpr uint16_t kAhead = 4;  // The frames' first lines are on their way from the NIC's memory.
+  for (uint16_t i = 0; i < std::min(count, kAhead); ++i) rte_prefetch0(rte_pktmbuf_mtod(received_[i], void*));
+  lane.context.ours = &config_.addresses->Load();
+  for (uint16_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) rte_prefetch0(rte_pktmbuf_mtod(received_[i + kAhead], void*));
+    Arrival& arrival = arrivals_[i];
+    arrival.m = received_[i];
+    ParseOne(lane, arrival);
+  }
+}
+
+void DpdkWorker::ParseOne(Lane& lane, Arrival& arrival) {
+  rte_mbuf* const m = arrival.m;
+  arrival.header.ok = false;
+  if (m->nb_segs > 1 && m->data_len < std::min<size_t>(m->pkt_len, kMaxHeaderBytes + geneve::kHeaderSize) &&
+      rte_pktmbuf_linearize(m) != 0) {
+    arrival.frame.fate = Frame::Fate::kDrop;
+    arrival.frame.reason = DropReason::kNoMbuf;
+    return;
+  }
+  const uint8_t* const data = rte_pktmbuf_mtod(m, const uint8_t*);
+  lane.context.checksum_good = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+  ParseFrame({data, m->data_len}, m->pkt_len, lane.context, arrival.frame);
+  if (arrival.frame.fate != Frame::Fate::kRelay) return;
+  const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
+  arrival.header.Read({data + arrival.frame.udp_offset + kUdpBytes, payload_bytes});
+  if (arrival.header.ok) server_.PrefetchSlot(arrival.header);
+}
+
+void DpdkWorker::Prefetch(uint16_t count) const {
+  for (uint16_t i = 0; i < count; ++i) {
+    if (arrivals_[i].header.ok) server_.PrefetchEndpoint(arrivals_[i].header);
+  }
+}
+
+void DpdkWorker::ToKernel(const Lane& lane, rte_mbuf* m, DropReason otherwise) {
+  if (config_.kernel_path == nullptr || !config_.kernel_path->HasTap(lane.index)) return Drop(m, otherwise);
+  to_kernel_[to_kernel_count_++] = m;
+}
+
+void DpdkWorker::FlushToKernel(const Lane& lane) {
+  if (to_kernel_count_ == 0) return;
+  const uint16_t taken = config_.kernel_path->ToTap(config_.index, lane.index, to_kernel_.data(), to_kernel_count_);
+  counters_.to_kernel.Add(taken);
+  for (uint16_t i = taken; i < to_kernel_count_; ++i) Drop(to_kernel_[i], DropReason::kKernelPathFull);
+  to_kernel_count_ = 0;
+}
+
+// At most a burst a turn, so that what the kernel sends never holds up what is relayed.
+void DpdkWorker::SendForKernel() {
+  if (config_.kernel_path == nullptr) return;
+  std::array<rte_mbuf*, kBurst> frames;
+  const uint16_t count = config_.kernel_path->FromKernel(config_.index, frames.data(), kBurst);
+  for (uint16_t i = 0; i < count; ++i) {
+    Lane* const lane = LaneOf(static_cast<uint16_t>(frames[i]->port + 1));
+    if (lane == nullptr) {
+      rte_pktmbuf_free(frames[i]);
+      continue;
+    }
+    lane->out->Add(frames[i],
+                   {.kind = MbufNote::Kind::kFromKernel, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+  }
+}
+
+void DpdkWorker::SendForOthers(Lane& lane) {
+  if (!lane.share.tx_queue || lane.share.handoff == nullptr) return;
+  std::array<rte_mbuf*, kBurst> frames;
+  const unsigned count =
+      rte_ring_sc_dequeue_burst(lane.share.handoff, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
+  for (unsigned i = 0; i < count; ++i) {
+    const MbufNote& note = NoteOf(frames[i]);
+    lane.out->Add(frames[i], {.kind = note.kind,
+                              .transport_in = note.transport_in,
+                              .transport_out = note.transport_out,
+                              .payload_bytes = note.payload_bytes});
+  }
+}
+
+void DpdkWorker::Drop(rte_mbuf* m, DropReason reason) {
+  counters_.Drop(reason, 1);
+  rte_pktmbuf_free(m);
+}
+
+DpdkWorker::Lane* DpdkWorker::LaneOf(uint16_t link_port) {
+  const uint8_t lane = link_port < kMaxLinkPorts ? lane_by_link_port_[link_port] : 0;
+  return lane == 0 ? nullptr : &lanes_[lane - 1];
+}
+
+// Nothing came: after a while of polling, off the core for a moment.
+void DpdkWorker::Rest() {
+  const bool pending = std::ranges::any_of(lanes_, [](const Lane& lane) { return lane.out->size() != 0; });
+  if (config_.idle == DpdkOptions::Idle::kPoll || pending || rte_rdtsc() - last_busy_at_ < idle_after_cycles_) {
+    rte_pause();
+    return;
+  }
+  qsbr_.Offline(context_.id);
+  if (config_.idle == DpdkOptions::Idle::kInterrupt) {
+    AwaitInterrupt();
+  } else {
+    const timespec nap{.tv_sec = 0, .tv_nsec = config_.idle_sleep.count()};
+    nanosleep(&nap, nullptr);
+  }
+  qsbr_.Online(context_.id);
+  config_.poll_counters->sleeps.Add(1);
+}
+
+void DpdkWorker::AwaitInterrupt() {
+  // What arrived just before, and what other threads want sent, raises no interrupt.
+  static constexpr int kLongestMs = 1;
+  for (Lane& lane : lanes_) {
+    if (!lane.share.rx_queue || !lane.share.port->rx_interrupts) continue;
+    const uint16_t queue = *lane.share.rx_queue;
+    if (!lane.interrupt_added) {
+      lane.interrupt_added = true;
+      rte_eth_dev_rx_intr_ctl_q(lane.id, queue, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_ADD, nullptr);
+    }
+    rte_eth_dev_rx_intr_enable(lane.id, queue);
+  }
+  std::array<rte_epoll_event, 16> events;
+  rte_epoll_wait(RTE_EPOLL_PER_THREAD, events.data(), static_cast<int>(events.size()), kLongestMs);
+  for (Lane& lane : lanes_) {
+    if (lane.share.rx_queue && lane.share.port->rx_interrupts)
+      rte_eth_dev_rx_intr_disable(lane.id, *lane.share.rx_queue);
+  }
+}
+
+}  // namespace relay

@@ -1,0 +1,50 @@
+#include "relay/dataplane/kernel_interface.h"
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <string_view>
+
+namespace relay {
+namespace {
+
+template <typename Command>
+bool Ethtool(int fd, ifreq& request, Command& command) {
+  request.ifr_data = reinterpret_cast<char*>(&command);
+  return ioctl(fd, SIOCETHTOOL, &request) == 0;
+}
+
+}  // namespace
+
+bool KernelInterface::IsVirtual() const {
+  static constexpr std::string_view kVirtual[] = {"veth", "tun", "bridge", "dummy", "macvlan", "ipvlan", "openvswitch"};
+  return std::find(std::begin(kVirtual), std::end(kVirtual), driver) != std::end(kVirtual);
+}
+
+std::optional<KernelInterface> ReadKernelInterface(uint32_t index) {
+  ifreq request{};
+  if (if_indextoname(index, request.ifr_name) == nullptr) return std::nullopt;
+  KernelInterface found{.name = request.ifr_name, .driver = {}};
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::nullopt;
+  if (ioctl(fd, SIOCGIFMTU, &request) == 0) found.mtu = static_cast<uint16_t>(std::min(request.ifr_mtu, 65535));
+  ethtool_drvinfo driver{};
+  driver.cmd = ETHTOOL_GDRVINFO;
+  if (Ethtool(fd, request, driver)) found.driver.assign(driver.driver, strnlen(driver.driver, sizeof(driver.driver)));
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  if (Ethtool(fd, request, channels)) {
+    found.channels = std::max(1U, channels.combined_count + channels.rx_count);
+  }
+  close(fd);
+  return found;
+}
+
+}  // namespace relay

@@ -1,0 +1,169 @@
+#include "relay/dataplane/port_setup.h"
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "relay/dataplane/flow_isolation.h"
+#include "relay/dataplane/kernel_interface.h"
+#include "relay/dataplane/mbuf.h"
+
+namespace relay {
+namespace {
+
+// Ethernet, one VLAN tag and the checksum that some drivers count.
+constexpr uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
+constexpr uint32_t kXdpHeadroom = 256;   // The kernel keeps it free in front of every AF_XDP frame.
+constexpr uint32_t kXdpFillRing = 2048;  // mbufs that net_af_xdp hands to the kernel.
+constexpr uint32_t kRingMbufs = 4096;    // In rings to and from the kernel path, and in workers' hands.
+constexpr uint32_t kReassemblyMbufs = 4096;
+constexpr uint32_t kCacheMbufs = 384;  // A thread's cache of 256 holds up to 1.5 times that.
+
+constexpr uint64_t kRssUdp = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
+constexpr uint64_t kRssTypes = kRssUdp | RTE_ETH_RSS_IP;
+
+absl::Status ReadInfo(const Port& port, rte_eth_dev_info& info) {
+  const int result = rte_eth_dev_info_get(port.id, &info);
+  return result == 0 ? absl::OkStatus() : PortError(port, "does not say what it can do", result);
+}
+
+// The MTU that the port has: that of the kernel's interface below it, if there is one.
+absl::Status ChooseMtu(Port& port, const rte_eth_dev_info& info, const DpdkOptions& options) {
+  uint16_t now = RTE_ETHER_MTU;
+  rte_eth_dev_get_mtu(port.id, &now);
+  if (const auto kernel = ReadKernelInterface(port.kernel_interface); kernel && kernel->mtu != 0) now = kernel->mtu;
+  port.mtu = options.mtu != 0 ? options.mtu : now;
+  if (port.mtu < info.min_mtu || (info.max_mtu != 0 && port.mtu > info.max_mtu)) {
+    return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu,
+                                                   ": the driver takes ", info.min_mtu, " to ", info.max_mtu));
+  }
+  const uint32_t need = port.mtu + kFrameOverhead + (port.driver == kAfXdpDriver ? kXdpHeadroom : 0);
+  port.rx_scatter = need > options.mbuf_size && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+  if (need > options.mbuf_size && !port.rx_scatter) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu, " does not fit: --mbuf_size=", need, " does"));
+  }
+  return absl::OkStatus();
+}
+
+rte_eth_conf DeviceConfiguration(const Port& port, const rte_eth_dev_info& info) {
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = port.mtu;
+  if (port.rx_scatter) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+  if (port.rx_ip_checksum_offload) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+  // Never RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE: a queue sends mbufs of all ports' pools.
+  if (port.tx_multi_segment) conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  if (port.rss) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = kRssTypes & info.flow_type_rss_offloads;
+  }
+  conf.intr_conf.rxq = port.rx_interrupts ? 1 : 0;
+  return conf;
+}
+
+absl::Status SetUpQueues(const Port& port, const rte_eth_dev_info& info, const rte_eth_conf& conf) {
+  const auto numa = static_cast<unsigned>(port.numa);
+  rte_eth_rxconf rx = info.default_rxconf;
+  rx.offloads = conf.rxmode.offloads;
+  for (uint16_t queue = 0; queue < port.rx_queues; ++queue) {
+    const int result = rte_eth_rx_queue_setup(port.id, queue, port.rx_descriptors, numa, &rx, port.pool);
+    if (result != 0) return PortError(port, absl::StrCat("cannot set up receive queue ", queue), result);
+  }
+  rte_eth_txconf tx = info.default_txconf;
+  tx.offloads = conf.txmode.offloads;
+  for (uint16_t queue = 0; queue < port.tx_queues; ++queue) {
+    const int result = rte_eth_tx_queue_setup(port.id, queue, port.tx_descriptors, numa, &tx);
+    if (result != 0) return PortError(port, absl::StrCat("cannot set up transmit queue ", queue), result);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status PortError(const Port& port, const std::string& what, int error_number) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(port.name, " (", port.driver, "): ", what, ": ", rte_strerror(std::abs(error_number))));
+}
+
+absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& options) {
+  Port port;
+  port.id = id;
+  char name[RTE_ETH_NAME_MAX_LEN] = "";
+  rte_eth_dev_get_name_by_port(id, name);
+  port.name = name;
+  rte_eth_dev_info info{};
+  if (absl::Status status = ReadInfo(port, info); !status.ok()) return status;
+  port.driver = info.driver_name == nullptr ? "" : info.driver_name;
+  rte_ether_addr mac{};
+  if (const int result = rte_eth_macaddr_get(id, &mac); result != 0) {
+    return PortError(port, "has no MAC address", result);
+  }
+  std::copy(std::begin(mac.addr_bytes), std::end(mac.addr_bytes), port.mac.begin());
+  port.numa = rte_eth_dev_socket_id(id);
+  // net_tap and others also name an interface, but theirs is the other end of the wire.
+  if (port.driver == kAfXdpDriver || port.driver == kAfPacketDriver) port.kernel_interface = info.if_index;
+  port.steered = port.driver == kAfXdpDriver || port.driver == kAfPacketDriver || options.flow_isolate;
+  port.udp_checksum = options.udp_checksum.empty()
+                          ? UdpChecksum::kUpdate
+                          : options.udp_checksum[std::min(index, options.udp_checksum.size() - 1)];
+
+  const auto most = static_cast<uint16_t>(std::min<uint32_t>(options.workers, RTE_MAX_QUEUES_PER_PORT));
+  port.rx_queues = std::min(most, info.max_rx_queues);
+  port.tx_queues = std::min(most, info.max_tx_queues);
+  if (port.rx_queues == 0 || port.tx_queues == 0) return PortError(port, "has no queues", ENODEV);
+  port.rx_descriptors = options.rx_descriptors;
+  port.tx_descriptors = options.tx_descriptors;
+  const int adjusted = rte_eth_dev_adjust_nb_rx_tx_desc(id, &port.rx_descriptors, &port.tx_descriptors);
+  if (adjusted != 0 && adjusted != -ENOTSUP) return PortError(port, "refuses the descriptor counts", adjusted);
+
+  port.rss = port.rx_queues > 1 && (info.flow_type_rss_offloads & kRssUdp) != 0;
+  port.rx_ip_checksum_offload = (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
+  port.tx_multi_segment = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+  port.rx_interrupts = options.idle == DpdkOptions::Idle::kInterrupt;
+  if (absl::Status status = ChooseMtu(port, info, options); !status.ok()) return status;
+  return port;
+}
+
+absl::Status MakePortPool(Port& port, const DpdkOptions& options, uint32_t tx_descriptors) {
+  const uint32_t enough = port.rx_queues * port.rx_descriptors + tx_descriptors + (options.workers + 2) * kCacheMbufs +
+                          kRingMbufs + (options.reassemble ? kReassemblyMbufs : 0) +
+                          (port.driver == kAfXdpDriver ? kXdpFillRing : 0);
+  const uint32_t count = options.mbufs != 0 ? options.mbufs : enough;
+  port.pool = MakePool(absl::StrCat("relayd_port_", port.id), count, options.mbuf_size, port.numa);
+  if (port.pool != nullptr) return absl::OkStatus();
+  return PortError(port,
+                   absl::StrCat("no pool of ", count, " packet buffers of ", options.mbuf_size, " bytes",
+                                rte_errno == ENOMEM ? "; reserve more hugepages, or lower --mbufs" : ""),
+                   rte_errno);
+}
+
+absl::Status ConfigurePort(Port& port, const DpdkOptions& options) {
+  if (options.flow_isolate) {
+    if (absl::Status status = IsolatePort(port.id); !status.ok()) {
+      return absl::Status(status.code(),
+                          absl::StrCat(port.name, " (", port.driver, "): ", std::string(status.message())));
+    }
+  }
+  rte_eth_dev_info info{};
+  if (absl::Status status = ReadInfo(port, info); !status.ok()) return status;
+  rte_eth_conf conf = DeviceConfiguration(port, info);
+  int result = rte_eth_dev_configure(port.id, port.rx_queues, port.tx_queues, &conf);
+  if (result != 0 && port.rx_interrupts) {
+    port.rx_interrupts = false;
+    conf = DeviceConfiguration(port, info);
+    result = rte_eth_dev_configure(port.id, port.rx_queues, port.tx_queues, &conf);
+  }
+  if (result != 0) return PortError(port, "cannot be configured", result);
+  if (options.mtu != 0) {
+    // -ENOTSUP: a driver that does not care how long its frames are.
+    result = rte_eth_dev_set_mtu(port.id, options.mtu);
+    if (result != 0 && result != -ENOTSUP) return PortError(port, absl::StrCat("MTU ", options.mtu), result);
+  }
+  return SetUpQueues(port, info, conf);
+}
+
+}  // namespace relay

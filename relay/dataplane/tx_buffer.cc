@@ -1,0 +1,86 @@
+#include "relay/dataplane/tx_buffer.h"
+
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+
+#include <algorithm>
+
+namespace relay {
+
+TxBuffer::~TxBuffer() { Abandon(); }
+
+bool TxBuffer::MakeRoom() {
+  Send();
+  return size_ < kCapacity;
+}
+
+void TxBuffer::Drop(rte_mbuf* frame, const SentAs& as) {
+  port_counters_.tx_full.Add(1);
+  // What came from the kernel and ICMP of our own were never counted as received.
+  if (as.kind == MbufNote::Kind::kForward || as.kind == MbufNote::Kind::kAnswer) {
+    counters_.Drop(DropReason::kTxFull, 1);
+  }
+  rte_pktmbuf_free(frame);
+}
+
+void TxBuffer::Send() {
+  uint16_t sent = 0;
+  if (target_.handoff != nullptr) {
+    sent = HandOff();
+  } else {
+    sent = rte_eth_tx_burst(target_.port_id, target_.queue, frames_.data(), size_);
+    CountSent(sent);
+  }
+  if (sent == size_) {
+    size_ = 0;
+    return;
+  }
+  std::copy(frames_.begin() + sent, frames_.begin() + size_, frames_.begin());
+  std::copy(as_.begin() + sent, as_.begin() + size_, as_.begin());
+  size_ = static_cast<uint16_t>(size_ - sent);
+}
+
+// The worker that owns the queue counts them, when it has sent them.
+uint16_t TxBuffer::HandOff() {
+  for (uint16_t i = 0; i < size_; ++i) {
+    MbufNote& note = NoteOf(frames_[i]);
+    note.kind = as_[i].kind;
+    note.transport_in = as_[i].transport_in;
+    note.transport_out = as_[i].transport_out;
+    note.payload_bytes = as_[i].payload_bytes;
+  }
+  void* const* const frames = reinterpret_cast<void* const*>(frames_.data());
+  return static_cast<uint16_t>(rte_ring_enqueue_burst(target_.handoff, frames, size_, nullptr));
+}
+
+// One addition a frame: its datagram and its bytes in one word.
+void TxBuffer::CountSent(uint16_t sent) {
+  constexpr uint64_t kOne = uint64_t{1} << 40;
+  std::array<uint64_t, 4> forwarded{};
+  uint64_t answers = 0;
+  uint64_t from_kernel = 0;
+  for (uint16_t i = 0; i < sent; ++i) {
+    const SentAs& as = as_[i];
+    if (as.kind == MbufNote::Kind::kForward) [[likely]] {
+      forwarded[as.transport_in * 2u + as.transport_out] += kOne + as.payload_bytes;
+    } else {
+      answers += as.kind == MbufNote::Kind::kAnswer ? 1 : 0;
+      from_kernel += as.kind == MbufNote::Kind::kFromKernel ? 1 : 0;
+    }
+  }
+  for (size_t i = 0; i < forwarded.size(); ++i) {
+    if (forwarded[i] == 0) continue;
+    counters_.forwarded_packets[i / 2][i % 2].Add(forwarded[i] / kOne);
+    counters_.forwarded_bytes[i / 2][i % 2].Add(forwarded[i] % kOne);
+  }
+  if (answers != 0) counters_.answered.Add(answers);
+  if (from_kernel != 0) port_counters_.from_kernel.Add(from_kernel);
+  port_counters_.sent.Add(sent);
+}
+
+void TxBuffer::Abandon() {
+  for (uint16_t i = 0; i < size_; ++i) Drop(frames_[i], as_[i]);
+  size_ = 0;
+}
+
+}  // namespace relay
