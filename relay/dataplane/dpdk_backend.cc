@@ -95,7 +95,10 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   }
   auto kernel_path = KernelPath::Open({.tap = options.kernel_path == DpdkOptions::KernelPath::kTap,
                                        .tap_prefix = options.tap_prefix,
-                                       .workers = options.workers},
+                                       .workers = options.workers,
+                                       .ring_size = 1024,
+                                       .tx_descriptors = options.tx_descriptors,
+                                       .wake_worker = {}},
                                       impl->ports->ports(), owners, KernelSender(relay.kernel_sockets));
   if (!kernel_path.ok()) return kernel_path.status();
   impl->kernel_path = *std::move(kernel_path);

@@ -66,7 +66,7 @@ inline size_t IpPacketBytes(const Path& to, size_t udp_bytes) {
 
 // Writes Ethernet and IP headers towards `to` at `out`; behind them, at out + OuterBytes(to), stands `in`'s UDP header,
 // whose ports are replaced and whose checksum is updated by the difference (RFC 1624): the payload is not looked at.
-// False: the checksum must be computed in full (FinishChecksum), because `in` has none and IPv6 wants one.
+// False: the checksum must be computed in full (PseudoHeaderSum, ChecksumOf), because `in` has none and IPv6 wants one.
 //
 // The IP header is new: no options, TTL 64, DSCP 0, ECN of `in`, DF, identification 0 (RFC 6864: never fragmented).
 bool WriteOuter(const Frame& in, const Path& to, const MacAddress& own, uint8_t* out);
