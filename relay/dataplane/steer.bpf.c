@@ -1,13 +1,17 @@
 // The XDP program of an AF_XDP port: what is the relay's goes to relayd's socket on the receive queue, all else to the
 // kernel as if we were not there. Built with `clang -target bpf`; steer_object.cc writes the port into it.
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+// libbpf's headers stand on the first of these.
+// clang-format off
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+// clang-format on
 
 #define QUEUES 256             // More receive queues than that: what they receive is the kernel's.
 #define IPV4_FRAGMENT 0x3fffU  // "More fragments", or an offset.
