@@ -27,7 +27,7 @@ std::string Scaled(double value, const char* unit) {
       return absl::StrCat(ThreeDigits(value / scale.factor), scale.letter, unit);
     }
   }
-  return absl::StrFormat("%.3g%s", value, unit);
+  return absl::StrFormat("%.3g%s%s", value, unit[0] == '/' ? "" : " ", unit);
 }
 
 }  // namespace
