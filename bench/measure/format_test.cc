@@ -24,6 +24,8 @@ TEST(FormatTest, RatesSharesAndCounts) {
   EXPECT_EQ(FormatShare(0), "0");
   EXPECT_EQ(FormatShare(1e-4), "0.01 %");
   EXPECT_EQ(FormatShare(1), "100 %");
+  EXPECT_EQ(FormatShare(1e-6), "0.0001 %");
+  EXPECT_EQ(FormatShare(3e-7), "0.3 ppm");
   EXPECT_EQ(FormatCount(0), "0");
   EXPECT_EQ(FormatCount(999), "999");
   EXPECT_EQ(FormatCount(1'000), "1,000");

@@ -95,7 +95,7 @@ TEST(ReportHtmlTest, EveryPointOfAPlotIsWithinIt) {
   for (std::sregex_iterator it(html.begin(), html.end(), point), end; it != end; ++it) {
     const double x = std::stod((*it)[1]);
     const double y = std::stod((*it)[2]);
-    EXPECT_TRUE(x >= 86 && x <= 842 && y >= 34 && y <= 276) << it->str();
+    EXPECT_TRUE(x >= 86 && x <= 830 && y >= 34 && y <= 276) << it->str();
     ++points;
   }
   EXPECT_GT(points, 80);
