@@ -56,13 +56,12 @@ TEST(LatencyHistogramTest, PercentilesAreThoseOfSorting) {
 }
 
 TEST(LatencyHistogramTest, EveryMagnitudeHasThreeDigits) {
-  for (int64_t ns = 1; ns < LatencyHistogram::kMaxNs; ns += 1 + ns / 777) {
+  for (int64_t ns = 1; ns < LatencyHistogram::kMaxNs; ns += 1 + ns / 37) {
     LatencyHistogram histogram;
     histogram.Record(ns);
     histogram.Record(LatencyHistogram::kMaxNs);  // So that the value is not known from min and max.
     histogram.Record(LatencyHistogram::kMinNs);
     EXPECT_NEAR(static_cast<double>(histogram.Percentile(50)), static_cast<double>(ns), static_cast<double>(ns) * 5e-4);
-    if (ns > 1'000'000) ns += ns / 50;
   }
 }
 
