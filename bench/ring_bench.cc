@@ -128,7 +128,7 @@ std::vector<uint8_t> FrameOf(size_t bytes) {
   relay::Path path = PathOf(kRelay, kAlice);  // As alice sends it.
   const size_t outer = relay::OuterBytes(path);
   const size_t payload = bytes - outer - relay::kUdpBytes;
-  relay::WriteOwnOuter(path, {2, 0, 0, 0, 0, 1}, payload, frame.data());
+  relay::WriteOwnOuter(path, {2, 0, 0, 0, 0, 9}, payload, frame.data());
   geneve::Write({.vni = 1, .protocol = geneve::kProtocolWireGuard, .version = 0, .control = false},
                 std::span(frame).subspan(outer + relay::kUdpBytes).first<geneve::kHeaderSize>());
   frame[outer + 6] = 0x12;  // Some checksum, which is right or wrong alike.

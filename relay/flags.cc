@@ -4,14 +4,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "disco/go_duration.h"
@@ -19,8 +23,8 @@
 #include "relay/control/address_list.h"
 #include "relay/control/text.h"
 
-DEFINE_string(io, "socket", "how packets get in and out: socket");
-DEFINE_string(eal, "", "arguments of DPDK's EAL, for --io=dpdk; refused while relayd is built without DPDK");
+DEFINE_string(io, "socket", "how packets get in and out: socket or dpdk");
+DEFINE_bool(check, false, "say what would happen and what is wrong, and end: status 0 if relayd would start");
 DEFINE_uint32(udp_port, 40000, "UDP port of the relay; 0: one free port for all families and workers");
 DEFINE_string(addr_ports, "", "advertised addresses, ip:port by comma; default: those of this machine's interfaces");
 DEFINE_string(api_listen, "127.0.0.1:9640", "address of the control API, ip:port");
@@ -29,7 +33,10 @@ DEFINE_string(bind_lifetime, "30s", "how long a new endpoint waits for both of i
 DEFINE_string(steady_state_lifetime, "5m", "how long a client of an open endpoint may be silent");
 DEFINE_uint32(max_endpoints, 262'144, "most endpoints at once, at most 16777215; memory is bounded by it");
 DEFINE_uint32(workers, 1, "packet workers, a thread each");
-DEFINE_string(cores, "", "cores that the workers are pinned to, by comma, one a worker; default: not pinned");
+DEFINE_string(
+    cores, "",
+    "cores that the workers are pinned to, by comma, one a worker; default: not pinned, and with --io=dpdk those "
+    "that relayd may run on, in order");
 DEFINE_string(gso, "auto", "send several datagrams in one call (UDP_SEGMENT): auto, on or off");
 DEFINE_bool(gro, true, "receive several datagrams in one call (UDP_GRO)");
 DEFINE_uint32(socket_buffer, 8 << 20, "bytes of each socket's buffers");
@@ -43,6 +50,26 @@ DEFINE_uint32(caller_unbound_limit, 4096, "endpoints of one caller that are not 
 DEFINE_uint32(caller_rate, 0, "allocations a second of one caller; 0: no limit");
 DEFINE_uint32(key_cache, 65536, "shared secrets kept, by client key");
 DEFINE_string(drain_timeout, "10m", "how long a drain (SIGUSR1) waits for endpoints to end");
+// With --io=dpdk alone: ReadIo refuses them otherwise.
+DEFINE_string(eal, "", "dpdk: arguments of DPDK's EAL, above all its ports: -a PCI-ADDRESS or --vdev=NAME,...");
+DEFINE_uint32(rx_descriptors, 1024, "dpdk: descriptors of a receive queue; the driver may round");
+DEFINE_uint32(tx_descriptors, 1024, "dpdk: descriptors of a transmit queue; the driver may round");
+DEFINE_uint32(mbufs, 0, "dpdk: packet buffers of a port; 0: enough");
+DEFINE_uint32(mbuf_size, 2048, "dpdk: bytes of a packet buffer; larger frames take several");
+DEFINE_uint32(mtu, 0, "dpdk: MTU of all ports; 0: as each has it");
+DEFINE_string(
+    udp_checksum, "update",
+    "dpdk: update or compute, for all ports or by comma one a port; compute: for veth and other virtual links "
+    "whose peers leave checksums unfinished");
+DEFINE_string(kernel_path, "tap",
+              "dpdk: how what is not the relay's gets to the kernel from a port of DPDK's: tap or none");
+DEFINE_string(tap_prefix, "relay", "dpdk: TAP interfaces are called so, and 0, 1, ... by port");
+DEFINE_bool(flow_isolate, false, "dpdk: the NIC itself gives the kernel what is not the relay's (rte_flow)");
+DEFINE_string(local_addrs, "", "dpdk: addresses of the relay, by comma, beside those of interfaces and --addr_ports");
+DEFINE_bool(reassemble, false, "dpdk: make fragments whole in the worker, not in the kernel");
+DEFINE_string(idle, "sleep", "dpdk: what a worker without packets does: poll, sleep or interrupt");
+DEFINE_string(idle_after, "200us", "dpdk: without packets for so long a worker is idle");
+DEFINE_string(idle_sleep, "50us", "dpdk: one nap of an idle worker");
 DEFINE_string(log_level, "info", "debug, info, warning or error");
 
 // In the library, but in none of its headers: what it ends the process with on a flag that it cannot take.
@@ -82,26 +109,12 @@ absl::Status ReadNumber(std::string_view flag, uint64_t value, uint64_t least, u
   return Wrong(flag, std::to_string(value), text::Cat("not of ", least, " to ", most));
 }
 
-absl::Status ReadIo(SocketBackend::Options& io) {
-  if (FLAGS_io == "dpdk") return Wrong("io", FLAGS_io, "this relayd is built without DPDK; there is socket");
-  if (!FLAGS_eal.empty()) return Wrong("eal", FLAGS_eal, "this relayd is built without DPDK");
-  if (FLAGS_io != "socket") return Wrong("io", FLAGS_io, "there is socket");
-  for (const absl::Status& status : {ReadNumber("udp_port", FLAGS_udp_port, 0, 65535),
-                                     ReadNumber("workers", FLAGS_workers, 1, SocketBackend::kMaxWorkers),
-                                     ReadNumber("socket_buffer", FLAGS_socket_buffer, 4096, 1 << 30),
-                                     ReadNumber("control_rate", FLAGS_control_rate, 1, 100'000'000)}) {
-    if (!status.ok()) return status;
-  }
-  io.udp_port = static_cast<uint16_t>(FLAGS_udp_port);
-  io.workers = FLAGS_workers;
-  io.gro = FLAGS_gro;
-  io.socket_buffer_bytes = static_cast<int>(FLAGS_socket_buffer);
-  io.worker_control_rate = FLAGS_control_rate;
-  using Gso = SocketBackend::Options::Gso;
-  if (FLAGS_gso != "auto" && FLAGS_gso != "on" && FLAGS_gso != "off")
-    return Wrong("gso", FLAGS_gso, "not auto, on or off");
-  io.gso = FLAGS_gso == "auto" ? Gso::kAuto : FLAGS_gso == "on" ? Gso::kOn : Gso::kOff;
+bool IsSet(const char* name) {
+  const gflags::CommandLineFlagInfo info = gflags::GetCommandLineFlagInfoOrDie(name);
+  return info.current_value != info.default_value;
+}
 
+absl::Status ReadCores(uint32_t workers, std::vector<int>& cores) {
   const auto machine_cores = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_CONF));
   for (const std::string_view entry : text::Split(FLAGS_cores, ',')) {
     if (FLAGS_cores.empty()) break;
@@ -109,12 +122,143 @@ absl::Status ReadIo(SocketBackend::Options& io) {
     if (!core || *core >= machine_cores) {
       return Wrong("cores", FLAGS_cores, text::Cat("\"", entry, "\" is not a core of 0 to ", machine_cores - 1));
     }
-    io.cores.push_back(static_cast<int>(*core));
+    cores.push_back(static_cast<int>(*core));
   }
-  if (!io.cores.empty() && io.cores.size() != io.workers) {
-    return Wrong("cores", FLAGS_cores, text::Cat("one core for each of ", io.workers, " workers"));
+  if (!cores.empty() && cores.size() != workers) {
+    return Wrong("cores", FLAGS_cores, text::Cat("one core for each of ", workers, " workers"));
   }
   return absl::OkStatus();
+}
+
+absl::Status ReadSockets(SocketBackend::Options& io) {
+  for (const absl::Status& status : {ReadNumber("udp_port", FLAGS_udp_port, 0, 65535),
+                                     ReadNumber("workers", FLAGS_workers, 1, SocketBackend::kMaxWorkers),
+                                     ReadNumber("socket_buffer", FLAGS_socket_buffer, 4096, 1 << 30),
+                                     ReadNumber("control_rate", FLAGS_control_rate, 1, 100'000'000)}) {
+    if (!status.ok()) return status;
+  }
+  io.udp_port = static_cast<uint16_t>(FLAGS_udp_port);
+  io.gro = FLAGS_gro;
+  io.socket_buffer_bytes = static_cast<int>(FLAGS_socket_buffer);
+  io.worker_control_rate = FLAGS_control_rate;
+  using Gso = SocketBackend::Options::Gso;
+  if (FLAGS_gso != "auto" && FLAGS_gso != "on" && FLAGS_gso != "off")
+    return Wrong("gso", FLAGS_gso, "not auto, on or off");
+  io.gso = FLAGS_gso == "auto" ? Gso::kAuto : FLAGS_gso == "on" ? Gso::kOn : Gso::kOff;
+  return absl::OkStatus();
+}
+
+// One of several words; `value` by comma, an entry each.
+template <typename Enum>
+absl::Status ReadWords(std::string_view flag, const std::string& value,
+                       std::initializer_list<std::pair<std::string_view, Enum>> words, std::vector<Enum>& out) {
+  out.clear();
+  for (const std::string_view entry : text::Split(value, ',')) {
+    const auto* const word =
+        std::find_if(words.begin(), words.end(), [&](const auto& candidate) { return candidate.first == entry; });
+    if (word == words.end()) {
+      std::string known;
+      for (const auto& candidate : words) text::AppendAll(known, known.empty() ? "" : " or ", candidate.first);
+      return Wrong(flag, value, text::Cat("not ", known));
+    }
+    out.push_back(word->second);
+  }
+  return absl::OkStatus();
+}
+
+template <typename Enum>
+absl::Status ReadWord(std::string_view flag, const std::string& value,
+                      std::initializer_list<std::pair<std::string_view, Enum>> words, Enum& out) {
+  std::vector<Enum> all;
+  if (absl::Status status = ReadWords(flag, value, words, all); !status.ok()) return status;
+  if (all.size() != 1) return Wrong(flag, value, "one is enough");
+  out = all.front();
+  return absl::OkStatus();
+}
+
+absl::Status ReadLocalAddrs(std::vector<AddrPort>& local_addrs) {
+  for (const std::string_view entry : text::Split(FLAGS_local_addrs, ',')) {
+    if (FLAGS_local_addrs.empty()) break;
+    const std::string ip(text::Trim(entry));
+    std::optional<AddrPort> addr = AddrPort::Parse(ip.find(':') == std::string::npos ? ip + ":0" : "[" + ip + "]:0");
+    if (!addr || addr->IsUnspecified() || addr->IsMulticast() || addr->IsBroadcast()) {
+      return Wrong("local_addrs", FLAGS_local_addrs, text::Cat("\"", entry, "\" is not an address of one machine"));
+    }
+    local_addrs.push_back(*addr);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadTapPrefix(std::string& prefix) {
+  static constexpr size_t kMost = 11;  // An interface's name has 15 characters at most.
+  const bool good = !FLAGS_tap_prefix.empty() && FLAGS_tap_prefix.size() <= kMost &&
+                    std::all_of(FLAGS_tap_prefix.begin(), FLAGS_tap_prefix.end(),
+                                [](char c) { return text::IsLetter(c) || text::IsDigit(c) || c == '_' || c == '-'; });
+  if (!good) return Wrong("tap_prefix", FLAGS_tap_prefix, "not 1 to 11 letters, digits, - and _");
+  prefix = FLAGS_tap_prefix;
+  return absl::OkStatus();
+}
+
+absl::Status ReadPorts(DpdkOptions& dpdk) {
+  static constexpr uint32_t kLeastMtu = 576;
+  for (const absl::Status& status :
+       {ReadNumber("rx_descriptors", FLAGS_rx_descriptors, 32, 32768),
+        ReadNumber("tx_descriptors", FLAGS_tx_descriptors, 32, 32768),
+        ReadNumber("mbufs", FLAGS_mbufs, FLAGS_mbufs == 0 ? 0 : 1024, 1 << 27),
+        ReadNumber("mbuf_size", FLAGS_mbuf_size, 256, 65280),
+        ReadNumber("mtu", FLAGS_mtu, FLAGS_mtu == 0 ? 0 : kLeastMtu, 65535),
+        ReadWords<UdpChecksum>("udp_checksum", FLAGS_udp_checksum,
+                               {{"update", UdpChecksum::kUpdate}, {"compute", UdpChecksum::kCompute}},
+                               dpdk.udp_checksum)}) {
+    if (!status.ok()) return status;
+  }
+  dpdk.rx_descriptors = static_cast<uint16_t>(FLAGS_rx_descriptors);
+  dpdk.tx_descriptors = static_cast<uint16_t>(FLAGS_tx_descriptors);
+  dpdk.mbufs = FLAGS_mbufs;
+  dpdk.mbuf_size = static_cast<uint16_t>(FLAGS_mbuf_size);
+  dpdk.mtu = static_cast<uint16_t>(FLAGS_mtu);
+  dpdk.flow_isolate = FLAGS_flow_isolate;
+  return absl::OkStatus();
+}
+
+absl::Status ReadDpdk(DpdkOptions& dpdk) {
+  static constexpr uint32_t kMostWorkers = 120;  // EAL knows 128 threads, ours and its own.
+  static constexpr auto kLongestIdle = std::chrono::seconds(1);
+  using Idle = DpdkOptions::Idle;
+  using KernelPath = DpdkOptions::KernelPath;
+  if (FLAGS_eal.empty()) return Wrong("io", FLAGS_io, "--eal names no port: -a PCI-ADDRESS, or --vdev=NAME,...");
+  dpdk.eal = FLAGS_eal;
+  dpdk.workers = FLAGS_workers;
+  dpdk.worker_control_rate = FLAGS_control_rate;
+  dpdk.reassemble = FLAGS_reassemble;
+  for (const absl::Status& status :
+       {ReadNumber("workers", FLAGS_workers, 1, kMostWorkers), ReadCores(dpdk.workers, dpdk.cores), ReadPorts(dpdk),
+        ReadWord<KernelPath>("kernel_path", FLAGS_kernel_path, {{"tap", KernelPath::kTap}, {"none", KernelPath::kNone}},
+                             dpdk.kernel_path),
+        ReadTapPrefix(dpdk.tap_prefix), ReadLocalAddrs(dpdk.local_addrs),
+        ReadWord<Idle>("idle", FLAGS_idle,
+                       {{"poll", Idle::kPoll}, {"sleep", Idle::kSleep}, {"interrupt", Idle::kInterrupt}}, dpdk.idle),
+        ReadDuration("idle_after", FLAGS_idle_after, dpdk.idle_after),
+        ReadDuration("idle_sleep", FLAGS_idle_sleep, dpdk.idle_sleep)}) {
+    if (!status.ok()) return status;
+  }
+  if (dpdk.idle_after > kLongestIdle) return Wrong("idle_after", FLAGS_idle_after, "more than 1s");
+  if (dpdk.idle_sleep > kLongestIdle) return Wrong("idle_sleep", FLAGS_idle_sleep, "more than 1s");
+  return absl::OkStatus();
+}
+
+absl::Status ReadIo(Options& options) {
+  if (FLAGS_io != "socket" && FLAGS_io != "dpdk") return Wrong("io", FLAGS_io, "not socket or dpdk");
+  options.dpdk = FLAGS_io == "dpdk";
+  if (absl::Status status = ReadSockets(options.io); !status.ok()) return status;
+  if (options.dpdk) return ReadDpdk(options.dpdk_io);
+  for (const char* const flag :
+       {"eal", "rx_descriptors", "tx_descriptors", "mbufs", "mbuf_size", "mtu", "udp_checksum", "kernel_path",
+        "tap_prefix", "flow_isolate", "local_addrs", "reassemble", "idle", "idle_after", "idle_sleep"}) {
+    if (IsSet(flag)) return absl::InvalidArgumentError(text::Cat("--", flag, ": does nothing without --io=dpdk"));
+  }
+  options.io.workers = FLAGS_workers;
+  return ReadCores(options.io.workers, options.io.cores);
 }
 
 absl::Status ReadAllocator(Allocator::Options& allocator) {
@@ -197,11 +341,6 @@ absl::Status CheckFlagfiles(std::span<char* const> args) {
   return absl::OkStatus();
 }
 
-bool IsSet(const char* name) {
-  const gflags::CommandLineFlagInfo info = gflags::GetCommandLineFlagInfoOrDie(name);
-  return info.current_value != info.default_value;
-}
-
 }  // namespace
 
 absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
@@ -224,10 +363,14 @@ absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
   const std::optional<LogLevel> level = ParseLogLevel(FLAGS_log_level);
   if (!level) return Wrong("log_level", FLAGS_log_level, "not debug, info, warning or error");
   options.log_level = *level;
-  for (const absl::Status& status : {ReadIo(options.io), ReadAllocator(options.allocator), ReadControl(options.control),
+  for (const absl::Status& status : {ReadIo(options), ReadAllocator(options.allocator), ReadControl(options.control),
                                      ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
     if (!status.ok()) return status;
   }
+  options.check = FLAGS_check;
+  // What clients are told to send to is ours.
+  std::vector<AddrPort>& local = options.dpdk_io.local_addrs;
+  local.insert(local.end(), options.control.addr_ports.begin(), options.control.addr_ports.end());
   return options;
 }
 

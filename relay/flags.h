@@ -9,12 +9,16 @@
 #include "relay/control/control_options.h"
 #include "relay/control/log.h"
 #include "relay/core/relay_server.h"
+#include "relay/dataplane/dpdk_options.h"
 #include "relay/dataplane/socket_backend.h"
 
 namespace relay {
 
 struct Options {
-  SocketBackend::Options io;
+  SocketBackend::Options io;  // With --io=dpdk: of the one worker that serves the kernel's sockets, pinned nowhere.
+  bool dpdk = false;          // --io=dpdk: DpdkOptions count.
+  DpdkOptions dpdk_io;
+  bool check = false;  // --check: say what would happen, and end.
   RelayServer::Options server;
   Allocator::Options allocator;
   ControlOptions control;

@@ -93,8 +93,22 @@ TEST(FlagsTest, EveryFlagReachesItsOption) {
 }
 
 TEST(FlagsTest, AWrongValueIsOneLineThatNamesTheFlag) {
-  for (const char* const flag : {"--io=dpdk",
+  for (const char* const flag : {"--io=dpdk",  // Names no port.
                                  "--eal=-l 0-1",
+                                 "--rx_descriptors=64",
+                                 "--tx_descriptors=64",
+                                 "--mbufs=4096",
+                                 "--mbuf_size=4096",
+                                 "--mtu=1400",
+                                 "--udp_checksum=compute",
+                                 "--kernel_path=none",
+                                 "--tap_prefix=t",
+                                 "--flow_isolate",
+                                 "--local_addrs=192.0.2.1",
+                                 "--reassemble",
+                                 "--idle=poll",
+                                 "--idle_after=1ms",
+                                 "--idle_sleep=1ms",
                                  "--flagfile=/nowhere/flags",
                                  "--flagfile=/",
                                  "-flagfile=/dev/null,/nowhere/flags",
@@ -130,6 +144,98 @@ TEST(FlagsTest, AWrongValueIsOneLineThatNamesTheFlag) {
     ASSERT_FALSE(options.ok()) << flag;
     const std::string error(options.status().message());
     EXPECT_THAT(error, HasSubstr(std::string(flag).substr(0, std::string(flag).find("="))));
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+  }
+}
+
+TEST(FlagsTest, EveryDpdkFlagReachesItsOption) {
+  const auto options = Parse({"--io=dpdk",
+                              "--eal=--no-huge -m 64 --vdev=net_null0",
+                              "--workers=1",
+                              "--cores=0",
+                              "--control_rate=9",
+                              "--rx_descriptors=64",
+                              "--tx_descriptors=128",
+                              "--mbufs=4096",
+                              "--mbuf_size=3840",
+                              "--mtu=1400",
+                              "--udp_checksum=compute,update",
+                              "--kernel_path=none",
+                              "--tap_prefix=t-1",
+                              "--flow_isolate",
+                              "--local_addrs=192.0.2.7, 2001:db8::7",
+                              "--addr_ports=192.0.2.1:1",
+                              "--reassemble",
+                              "--idle=interrupt",
+                              "--idle_after=1ms",
+                              "--idle_sleep=10us",
+                              "--check"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_TRUE(options->dpdk);
+  EXPECT_TRUE(options->check);
+  // The kernel's sockets beside it: one worker, on whatever core.
+  EXPECT_EQ(options->io.workers, 1u);
+  EXPECT_TRUE(options->io.cores.empty());
+  const DpdkOptions& dpdk = options->dpdk_io;
+  EXPECT_EQ(dpdk.eal, "--no-huge -m 64 --vdev=net_null0");
+  EXPECT_EQ(dpdk.workers, 1u);
+  EXPECT_THAT(dpdk.cores, ElementsAre(0));
+  EXPECT_EQ(dpdk.worker_control_rate, 9u);
+  EXPECT_EQ(dpdk.rx_descriptors, 64);
+  EXPECT_EQ(dpdk.tx_descriptors, 128);
+  EXPECT_EQ(dpdk.mbufs, 4096u);
+  EXPECT_EQ(dpdk.mbuf_size, 3840);
+  EXPECT_EQ(dpdk.mtu, 1400);
+  EXPECT_THAT(dpdk.udp_checksum, ElementsAre(UdpChecksum::kCompute, UdpChecksum::kUpdate));
+  EXPECT_EQ(dpdk.kernel_path, DpdkOptions::KernelPath::kNone);
+  EXPECT_EQ(dpdk.tap_prefix, "t-1");
+  EXPECT_TRUE(dpdk.flow_isolate);
+  ASSERT_EQ(dpdk.local_addrs.size(), 3u);  // With the advertised one.
+  EXPECT_EQ(dpdk.local_addrs[0].ToString(), "192.0.2.7:0");
+  EXPECT_EQ(dpdk.local_addrs[1].ToString(), "[2001:db8::7]:0");
+  EXPECT_EQ(dpdk.local_addrs[2].ToString(), "192.0.2.1:1");
+  EXPECT_TRUE(dpdk.reassemble);
+  EXPECT_EQ(dpdk.idle, DpdkOptions::Idle::kInterrupt);
+  EXPECT_EQ(dpdk.idle_after, std::chrono::milliseconds(1));
+  EXPECT_EQ(dpdk.idle_sleep, std::chrono::microseconds(10));
+}
+
+TEST(FlagsTest, TheDefaultsOfDpdkAreThoseOfItsOptions) {
+  const auto options = Parse({"--io=dpdk", "--eal=--vdev=net_null0", "--workers=3"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  const DpdkOptions defaults;
+  const DpdkOptions& dpdk = options->dpdk_io;
+  EXPECT_EQ(dpdk.workers, 3u);
+  EXPECT_EQ(options->io.workers, 1u);
+  EXPECT_TRUE(dpdk.cores.empty());
+  EXPECT_EQ(dpdk.rx_descriptors, defaults.rx_descriptors);
+  EXPECT_EQ(dpdk.tx_descriptors, defaults.tx_descriptors);
+  EXPECT_EQ(dpdk.mbufs, defaults.mbufs);
+  EXPECT_EQ(dpdk.mbuf_size, defaults.mbuf_size);
+  EXPECT_EQ(dpdk.mtu, defaults.mtu);
+  EXPECT_EQ(dpdk.udp_checksum, defaults.udp_checksum);
+  EXPECT_EQ(dpdk.kernel_path, defaults.kernel_path);
+  EXPECT_EQ(dpdk.tap_prefix, defaults.tap_prefix);
+  EXPECT_EQ(dpdk.idle, defaults.idle);
+  EXPECT_EQ(dpdk.idle_after, defaults.idle_after);
+  EXPECT_EQ(dpdk.idle_sleep, defaults.idle_sleep);
+  EXPECT_EQ(dpdk.worker_control_rate, defaults.worker_control_rate);
+  EXPECT_FALSE(options->check);
+}
+
+TEST(FlagsTest, AWrongDpdkValueIsOneLineThatNamesTheFlag) {
+  for (const char* const flag :
+       {"--workers=121",     "--cores=0,1",         "--rx_descriptors=1",      "--tx_descriptors=65536",
+        "--mbufs=1",         "--mbuf_size=100",     "--mbuf_size=65536",       "--mtu=100",
+        "--mtu=65536",       "--udp_checksum=none", "--udp_checksum=",         "--udp_checksum=update,",
+        "--kernel_path=kni", "--tap_prefix=",       "--tap_prefix=a/b",        "--tap_prefix=twelve_chars",
+        "--local_addrs=x",   "--local_addrs=::",    "--local_addrs=1.2.3.4:5", "--local_addrs=192.0.2.1,",
+        "--idle=nap",        "--idle=poll,sleep",   "--idle_after=0s",         "--idle_after=2s",
+        "--idle_sleep=soon", "--idle_sleep=1h"}) {
+    const auto options = Parse({"--io=dpdk", "--eal=--vdev=net_null0", flag});
+    ASSERT_FALSE(options.ok()) << flag;
+    const std::string error(options.status().message());
+    EXPECT_THAT(error, HasSubstr(std::string(flag).substr(0, std::string(flag).find('='))));
     EXPECT_EQ(error.find('\n'), std::string::npos) << error;
   }
 }

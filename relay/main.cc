@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "relay/core/endpoint_table.h"
 #include "relay/core/qsbr.h"
 #include "relay/core/relay_server.h"
+#include "relay/dataplane/dpdk_backend.h"
 #include "relay/dataplane/socket_backend.h"
 #include "relay/flags.h"
 
@@ -36,7 +38,7 @@ void RaiseDescriptorLimit() {
 
 absl::Status Run(const relay::Options& options) {
   disco::InitCrypto();
-  relay::Qsbr qsbr(options.io.workers);
+  relay::Qsbr qsbr(options.io.workers + (options.dpdk ? options.dpdk_io.workers : 0));
   relay::EndpointTable table(options.max_endpoints, qsbr);
   relay::Allocator allocator(table, disco::PrivateKey::Generate(), options.allocator);
   const relay::RelayServer server(table, allocator.server_key(), relay::ServerCrypto::Production(), options.server);
@@ -44,14 +46,28 @@ absl::Status Run(const relay::Options& options) {
   auto backend = relay::SocketBackend::Open(options.io);
   if (!backend.ok()) return backend.status();
   relay::SocketBackend& io = **backend;
+  // The kernel's sockets stay beside the ports: they hold the UDP port, and relay what slips to the kernel.
+  std::unique_ptr<relay::DpdkBackend> dpdk;
+  if (options.dpdk) {
+    auto opened = relay::DpdkBackend::Open(
+        options.dpdk_io, {.udp_port = io.port(), .first_worker = io.workers(), .kernel_sockets = io.sockets()}, qsbr);
+    if (!opened.ok()) return opened.status();
+    dpdk = *std::move(opened);
+    for (const std::string& warning : dpdk->warnings()) relay::Log(relay::LogLevel::kWarning, warning);
+  }
   auto plane = relay::ControlPlane::Open(
       options.control, {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6()});
   if (!plane.ok()) return plane.status();
   relay::ControlPlane& control = **plane;
 
-  std::vector<const relay::Counters*> counters;
-  for (uint32_t worker = 0; worker < io.workers(); ++worker) counters.push_back(&io.counters(worker));
-  auto metrics = relay::MetricsServer::Open(options.metrics_listen, {.workers = counters,
+  std::vector<relay::WorkerSource> workers;
+  for (uint32_t i = 0; dpdk && i < dpdk->workers(); ++i) workers.push_back({std::to_string(i), &dpdk->counters(i)});
+  for (uint32_t i = 0; i < io.workers(); ++i) {
+    workers.push_back({(dpdk ? "socket" : "") + std::to_string(i), &io.counters(i)});
+  }
+  if (dpdk) workers.push_back({"kernel", &dpdk->kernel_counters()});
+  auto metrics = relay::MetricsServer::Open(options.metrics_listen, {.workers = workers,
+                                                                     .ports = dpdk ? &dpdk->figures() : nullptr,
                                                                      .table = &table,
                                                                      .allocator = &allocator,
                                                                      .tasks = &control.tasks(),
@@ -64,15 +80,20 @@ absl::Status Run(const relay::Options& options) {
                {{"wanted_bytes", options.io.socket_buffer_bytes}, {"receive_bytes", io.receive_buffer_bytes()}});
   }
   if (absl::Status started = io.Start(server, qsbr); !started.ok()) return started;
+  if (dpdk) {
+    if (absl::Status started = dpdk->Start(server); !started.ok()) return started;
+  }
   relay::Log(relay::LogLevel::kInfo, "ready",
              {{"udp_port", io.port()},
               {"api", control.api_address().ToString()},
               {"metrics", (*metrics)->local().ToString()},
               {"version", RELAYD_VERSION},
               {"server_disco", server.public_key().ShortText()},
+              {"io", dpdk ? "dpdk" : "socket"},
               {"gso", io.gso_enabled() ? "on" : "off"},
               {"table_bytes", table.memory_bytes() + allocator.memory_bytes()}});
   control.Run();
+  if (dpdk) dpdk->Stop();
   io.Stop();
   return absl::OkStatus();
 }

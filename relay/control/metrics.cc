@@ -33,11 +33,11 @@ void Add(MetricFamily& family, Labels labels, uint64_t value) {
 // Everything that is counted a worker, added up by `read`.
 class WorkerMetrics {
  public:
-  explicit WorkerMetrics(const std::vector<const Counters*>& workers) : workers_(workers) {}
+  explicit WorkerMetrics(const std::vector<WorkerSource>& workers) : workers_(workers) {}
 
   uint64_t Sum(const std::function<uint64_t(const Counters&)>& read) const {
     uint64_t sum = 0;
-    for (const Counters* const counters : workers_) sum += read(*counters);
+    for (const WorkerSource& worker : workers_) sum += read(*worker.counters);
     return sum;
   }
   MetricFamily Total(std::string_view name, std::string_view help, Counter Counters::*counter) const {
@@ -47,8 +47,8 @@ class WorkerMetrics {
   }
   MetricFamily PerWorker(std::string_view name, std::string_view help, Counter Counters::*counter) const {
     MetricFamily family = Family(name, help, MetricType::Counter);
-    for (size_t i = 0; i < workers_.size(); ++i) {
-      Add(family, {{"worker", std::to_string(i)}}, (workers_[i]->*counter).Get());
+    for (const WorkerSource& worker : workers_) {
+      Add(family, {{"worker", worker.name}}, ((*worker.counters).*counter).Get());
     }
     return family;
   }
@@ -66,7 +66,7 @@ class WorkerMetrics {
   }
 
  private:
-  const std::vector<const Counters*>& workers_;
+  const std::vector<WorkerSource>& workers_;
 };
 
 void CollectPackets(const WorkerMetrics& workers, std::vector<MetricFamily>& out) {

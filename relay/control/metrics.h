@@ -3,6 +3,7 @@
 #define RELAYD_RELAY_CONTROL_METRICS_H_
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,6 +13,7 @@
 #include "relay/control/task_histogram.h"
 #include "relay/core/counters.h"
 #include "relay/core/endpoint_table.h"
+#include "relay/core/port_counters.h"
 
 namespace prometheus {
 class Exposer;
@@ -21,8 +23,13 @@ struct MetricFamily;
 namespace relay {
 
 // What is counted, and by whom it is written is said there. All of it may be read from any thread.
+struct WorkerSource {
+  std::string name;  // The label `worker`.
+  const Counters* counters;
+};
 struct MetricSources {
-  std::vector<const Counters*> workers;
+  std::vector<WorkerSource> workers;
+  const PortFigures* ports = nullptr;  // DPDK only.
   const EndpointTable* table;
   const Allocator* allocator;
   const TaskHistogram* tasks;

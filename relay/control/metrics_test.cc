@@ -40,7 +40,12 @@ class MetricsTest : public testing::Test {
   std::array<Counters, 2> workers_;
   TaskHistogram tasks_;
   HttpStats api_;
-  MetricSources sources_{{&workers_[0], &workers_[1]}, &table_, &allocator_, &tasks_, &api_};
+  MetricSources sources_{.workers = {{"0", &workers_[0]}, {"1", &workers_[1]}},
+                         .ports = nullptr,
+                         .table = &table_,
+                         .allocator = &allocator_,
+                         .tasks = &tasks_,
+                         .api = &api_};
   std::unique_ptr<MetricsServer> metrics_;
 };
 

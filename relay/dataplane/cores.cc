@@ -1,6 +1,5 @@
 #include "relay/dataplane/cores.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -10,23 +9,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace relay {
-
-std::vector<int> AllowedCores() {
-  cpu_set_t set;
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return {0};
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
-  }
-  return cores;
-}
-
-std::vector<int> WorkerCores(const std::vector<int>& cores, uint32_t workers) {
-  const std::vector<int> from = cores.empty() ? AllowedCores() : cores;
-  std::vector<int> chosen;
-  for (uint32_t worker = 0; worker < workers; ++worker) chosen.push_back(from[worker % from.size()]);
-  return chosen;
-}
 
 int NodeOfCore(int core) {
   static constexpr int kMostNodes = 64;

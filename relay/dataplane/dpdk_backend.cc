@@ -19,6 +19,7 @@
 #include "relay/dataplane/port_monitor.h"
 #include "relay/dataplane/telemetry.h"
 #include "relay/dataplane/threads.h"
+#include "relay/dataplane/worker_layout.h"
 
 namespace relay {
 
@@ -35,24 +36,7 @@ struct RingFree {
 };
 using Ring = std::unique_ptr<rte_ring, RingFree>;
 
-// Which queue of a port with `queues` a worker has: its own number if there are enough, else each queue goes to one
-// worker, beginning with another one on every port.
-std::optional<uint16_t> QueueOf(uint32_t worker, uint32_t workers, size_t port, uint16_t queues) {
-  if (queues >= workers) return static_cast<uint16_t>(worker);
-  const auto queue = static_cast<uint32_t>((worker + workers - port % workers) % workers);
-  if (queue >= queues) return std::nullopt;
-  return static_cast<uint16_t>(queue);
-}
-
 }  // namespace
-
-std::vector<int> WorkerCores(const DpdkOptions& options) {
-  if (!options.cores.empty()) return options.cores;
-  std::vector<int> cores = AllowedCores();
-  if (cores.size() > options.workers) cores.erase(cores.begin(), cores.end() - options.workers);
-  cores.resize(std::min<size_t>(cores.size(), options.workers));
-  return cores;
-}
 
 struct DpdkBackend::Impl {
   struct Worker {
@@ -98,7 +82,8 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(options, relay.udp_port);
   if (!eal.ok()) return eal.status();
   impl->eal = *std::move(eal);
-  absl::StatusOr<std::unique_ptr<Ports>> ports = Ports::Open(options, relay.udp_port);
+  impl->options.cores = impl->cores;
+  absl::StatusOr<std::unique_ptr<Ports>> ports = Ports::Open(impl->options, relay.udp_port);
   if (!ports.ok()) return ports.status();
   impl->ports = *std::move(ports);
 
@@ -110,7 +95,10 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   }
   auto kernel_path = KernelPath::Open({.tap = options.kernel_path == DpdkOptions::KernelPath::kTap,
                                        .tap_prefix = options.tap_prefix,
-                                       .workers = options.workers},
+                                       .workers = options.workers,
+                                       .ring_size = 1024,
+                                       .tx_descriptors = options.tx_descriptors,
+                                       .wake_worker = {}},
                                       impl->ports->ports(), owners, KernelSender(relay.kernel_sockets));
   if (!kernel_path.ok()) return kernel_path.status();
   impl->kernel_path = *std::move(kernel_path);

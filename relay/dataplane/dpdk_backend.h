@@ -14,19 +14,16 @@
 #include "relay/core/qsbr.h"
 #include "relay/core/relay_server.h"
 #include "relay/dataplane/dpdk_options.h"
+#include "relay/dataplane/udp_socket.h"
 
 namespace relay {
-
-// The cores of options' workers: those it names, or the last ones of those that the process may run on, so that the
-// first is left to everything else.
-std::vector<int> WorkerCores(const DpdkOptions& options);
 
 class DpdkBackend {
  public:
   struct Relay {
     uint16_t udp_port;                // Which the kernel sockets hold.
     uint32_t first_worker;            // Worker i is first_worker + i in the Qsbr.
-    std::vector<int> kernel_sockets;  // UDP sockets on that port, for what leaves by the kernel.
+    const SocketSet& kernel_sockets;  // On that port, for what leaves by the kernel. They outlive the back end.
   };
   // Starts EAL, configures the ports and opens the way to the kernel; nothing runs yet. Once a process. `qsbr` outlives
   // it. An error is one line.

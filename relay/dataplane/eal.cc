@@ -1,20 +1,23 @@
 #include "relay/dataplane/eal.h"
 
+#include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
-#include <rte_debug.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_log.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <memory>
-#include <span>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -24,52 +27,84 @@
 namespace relay {
 namespace {
 
-// What EAL and its drivers say while they start: shown when all is well, else boiled down to the reason.
+// What EAL, its drivers and libraries say while they start, on whichever stream: shown when all is well, else boiled
+// down to the reason. There are no threads yet that write.
 class Chatter {
  public:
-  Chatter() : stream_(open_memstream(&text_, &size_)) {
-    if (stream_ != nullptr) rte_openlog_stream(stream_);
+  Chatter() : file_(memfd_create("chatter", MFD_CLOEXEC)) {
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) saved_[stream] = fcntl(stream, F_DUPFD_CLOEXEC, 3);
+    Redirect({file_, file_, file_});
   }
   ~Chatter() {
-    if (stream_ == nullptr) return;
-    rte_openlog_stream(nullptr);
-    std::fclose(stream_);
-    std::free(text_);
+    Text();
+    for (const int fd : {file_, saved_[STDOUT_FILENO], saved_[STDERR_FILENO]}) {
+      if (fd >= 0) close(fd);
+    }
   }
   Chatter(const Chatter&) = delete;
   Chatter& operator=(const Chatter&) = delete;
 
-  std::string_view Text() {
-    if (stream_ == nullptr) return {};
-    std::fflush(stream_);
-    return {text_, size_};
+  // Ends the listening.
+  const std::string& Text() {
+    if (!std::exchange(listening_, false)) return text_;
+    Redirect(saved_);
+    char chunk[4096];
+    for (ssize_t got = 0; (got = pread(file_, chunk, sizeof(chunk), static_cast<off_t>(text_.size()))) > 0;) {
+      text_.append(chunk, static_cast<size_t>(got));
+    }
+    return text_;
   }
 
  private:
-  char* text_ = nullptr;
-  size_t size_ = 0;
-  FILE* stream_;
+  static void Redirect(const std::array<int, 3>& to) {
+    std::fflush(stdout);
+    std::fflush(stderr);
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+      if (to[stream] >= 0) dup2(to[stream], stream);
+    }
+  }
+
+  const int file_;
+  std::array<int, 3> saved_{-1, -1, -1};
+  std::string text_;
+  bool listening_ = true;
 };
 
-// Lines that say no more than "it failed", and what EAL warns of on healthy machines.
-bool IsNoise(std::string_view line) {
-  for (const std::string_view noise :
-       {"Bus (", "failed to initialize", "Failed to init internals", "not available", "No available", "No free",
-        "hugepages of size", "TSC frequency", "No DPDK runtime directory", "FATAL"}) {
-    if (line.find(noise) != std::string_view::npos) return true;
-  }
-  return false;
+bool HasOneOf(std::string_view line, std::initializer_list<std::string_view> pieces) {
+  return std::any_of(pieces.begin(), pieces.end(),
+                     [&](std::string_view piece) { return line.find(piece) != std::string_view::npos; });
 }
 
-// The first line that says why.
-std::string Reason(std::string_view chatter) {
-  for (size_t at = 0; at < chatter.size();) {
-    const size_t end = std::min(chatter.find('\n', at), chatter.size());
-    const std::string_view line = chatter.substr(at, end - at);
-    at = end + 1;
-    if (!line.empty() && !IsNoise(line)) return std::string(line);
+// What EAL warns of on healthy machines.
+bool IsHarmless(std::string_view line) {
+  return HasOneOf(line, {"TELEMETRY: No legacy", "No available 1048576 kB", "No free 1048576 kB", "multiq", "qdisc"});
+}
+
+// "It failed", once more.
+bool IsVague(std::string_view line) {
+  return HasOneOf(line, {"Bus (", "failed to initialize", "Failed to init internals", "FATAL", "No DPDK runtime"});
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    if (!line.empty() && !IsHarmless(line)) lines.push_back(std::move(line));
   }
-  return {};
+  return lines;
+}
+
+// The first line that says why, without its speaker and full stop; or `otherwise`.
+std::string Reason(const std::string& chatter, const std::string& otherwise) {
+  for (std::string& line : Lines(chatter)) {
+    if (IsVague(line)) continue;
+    for (const std::string_view speaker : {"EAL: ", "relayd: "}) {
+      if (line.starts_with(speaker)) line.erase(0, speaker.size());
+    }
+    if (line.ends_with('.')) line.pop_back();
+    return line;
+  }
+  return otherwise;
 }
 
 // libxdp looks for its own programs, which it needs to have several on an interface, in a folder of its own making.
@@ -126,26 +161,30 @@ absl::Status InitEal(std::vector<std::string> arguments) {
   const KeepAffinity keep;
   Chatter chatter;
   if (rte_eal_init(static_cast<int>(kept->size()), argv.data()) < 0) {
-    const std::string reason = Reason(chatter.Text());
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot start DPDK: ", rte_strerror(rte_errno), reason.empty() ? "" : "; ", reason));
+    const int error = rte_errno;
+    const std::string reason = Reason(chatter.Text(), "no reason given");
+    const bool hugepages = reason.find("hugepage") != std::string::npos;
+    return absl::Status(error == EINVAL ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kFailedPrecondition,
+                        absl::StrCat("--eal: cannot start DPDK: ", reason, " (", rte_strerror(error), ")",
+                                     hugepages ? "; reserve hugepages (sysctl vm.nr_hugepages), or do without by "
+                                                 "--no-huge -m MEGABYTES in --eal"
+                                               : ""));
   }
   for (const std::string& device : EalDevices(*kept)) {
     if (HasPort(device)) continue;
-    const std::string reason = Reason(chatter.Text());
+    const std::string reason = Reason(chatter.Text(), "is there such a device, and a driver bound to it?");
     rte_eal_cleanup();
-    return absl::FailedPreconditionError(absl::StrCat("DPDK has no port for device ", device,
-                                                      reason.empty() ? "" : ": ",
-                                                      reason.empty() ? "is a driver bound to it?" : reason));
+    return absl::FailedPreconditionError(absl::StrCat("--eal: no port for device ", device, ": ", reason));
   }
-  const std::string_view text = chatter.Text();
-  std::fwrite(text.data(), 1, text.size(), stderr);
+  for (const std::string& line : Lines(chatter.Text())) std::fprintf(stderr, "%s\n", line.c_str());
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Eal>> Eal::Start(const DpdkOptions& options, uint16_t udp_port) {
+  static bool started = false;
+  if (std::exchange(started, true)) return absl::FailedPreconditionError("DPDK was started already");
   std::unique_ptr<Eal> eal(new Eal);
   if (options.eal.find("net_af_xdp") != std::string::npos) {
     SetLibxdpFolder();

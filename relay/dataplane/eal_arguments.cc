@@ -1,5 +1,3 @@
-#include <sched.h>
-
 #include <algorithm>
 #include <cctype>
 #include <map>
@@ -11,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/eal.h"
 #include "relay/dataplane/eal_words.h"
+#include "relay/dataplane/threads.h"
 
 namespace relay {
 namespace {
@@ -137,11 +136,8 @@ absl::Status SteerVdevs(std::vector<std::string>& words, const std::vector<Optio
 // `-l` takes lcores, of which there are RTE_MAX_LCORE (128); larger machines have more cores than that.
 std::string LcoreArgument() {
   static constexpr int kMaxLcore = 128;
-  cpu_set_t cores;
-  int first = 0;
-  if (sched_getaffinity(0, sizeof(cores), &cores) == 0) {
-    while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &cores)) ++first;
-  }
+  const std::vector<int> cores = AllowedCores();
+  const int first = cores.empty() ? 0 : cores.front();
   return first < kMaxLcore ? absl::StrCat("-l", first) : absl::StrCat("--lcores=0@", first);
 }
 

@@ -3,6 +3,7 @@
 #define RELAYD_RELAY_DATAPLANE_HOST_NETWORK_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -15,17 +16,31 @@ namespace relay {
 using IpBytes = std::array<uint8_t, 16>;  // v4-mapped for IPv4, as AddrPort has it.
 
 // A set of addresses that is looked up a packet: open addressing, a power of two of slots, never changed once made.
+// Seeded anew each time, and no lookup takes more than kMaxProbes steps, so that nobody can choose addresses that are
+// slow to look up.
 class AddressSet {
  public:
   AddressSet() : AddressSet(std::span<const IpBytes>{}) {}
   explicit AddressSet(std::span<const IpBytes> addresses);
   bool Contains(const IpBytes& ip) const;
-  size_t size() const;
+  size_t size() const { return size_; }
+
+  static constexpr size_t kMaxProbes = 16;
 
  private:
-  std::vector<IpBytes> slots_;  // All zero: free (:: is nobody's address).
+  struct Slot {
+    uint64_t high = 0;  // Both zero: free (:: is nobody's address).
+    uint64_t low = 0;
+    friend bool operator==(const Slot&, const Slot&) = default;
+  };
+  static Slot SlotOf(const IpBytes& ip);
+  size_t Home(const Slot& slot) const;
+  bool TryFill(std::span<const IpBytes> addresses);
+
+  std::vector<Slot> slots_;
   size_t mask_ = 0;
   size_t size_ = 0;
+  Slot seed_;
 };
 
 // The MAC addresses that the kernel holds as neighbours on our ports.
@@ -46,7 +61,10 @@ struct PortInterface {
   uint32_t interface;
 };
 
-// Unicast addresses of all interfaces of this network namespace, loopback included.
+// Pure reads, which may take some milliseconds and never longer than seconds; whoever calls them once a second keeps
+// what it had before if one fails.
+
+// Unicast addresses of all interfaces of this network namespace, loopback included; sorted, each once.
 absl::StatusOr<std::vector<IpBytes>> ReadHostAddresses();
 // Neighbours in the states reachable, stale, delay, probe, permanent and noarp, with a unicast MAC address.
 absl::StatusOr<std::vector<Link>> ReadNeighbours(std::span<const PortInterface> ports);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,7 +29,20 @@ class KernelPath {
     bool tap = true;  // Else there are no TAP interfaces, and only ToSocket works.
     std::string tap_prefix = "relay";
     uint32_t workers = 1;
-    uint32_t ring_size = 1024;  // A worker and direction; a power of two.
+    uint32_t ring_size = 1024;  // A worker and direction.
+    // Of a port's transmit queue: so many of the kernel's frames may wait there for the driver to free them.
+    uint16_t tx_descriptors = 1024;
+    // Called on the kernel path's thread when there are frames for a worker that may be asleep. May be empty.
+    std::function<void(uint32_t worker)> wake_worker{};
+  };
+
+  // Frames by the TAPs, beside Counters: a worker has counted what it gave as to_kernel. Written by the kernel path's
+  // thread.
+  struct Frames {
+    Counter to_tap;            // Taken by the kernel.
+    Counter to_tap_refused;    // Not: too short, or the interface is down or gone.
+    Counter from_tap;          // Given to a worker.
+    Counter from_tap_dropped;  // Larger than the port's MTU allows.
   };
 
   // Opens a TAP for each port that is not steered, with the port's MAC address and MTU, sets it up, and sets
@@ -36,7 +50,9 @@ class KernelPath {
   // ports[i].
   static absl::StatusOr<std::unique_ptr<KernelPath>> Open(const Options& options, std::vector<Port>& ports,
                                                           std::vector<uint32_t> port_owner, SocketSend send);
-  ~KernelPath();  // Stops. All mbufs are back in their pools, if no worker runs any more.
+  // Stops, and frees what is in the rings; no worker runs any more. Before the ports' pools go, and best after the
+  // ports are stopped: a pool of which a port still holds frames is left to the end of the process.
+  ~KernelPath();
 
   void Start();
   void Stop();
@@ -44,7 +60,8 @@ class KernelPath {
   // ---- Worker `worker`, on its own thread. None of these blocks, allocates or makes a system call, but for one write
   // to wake the thread, if that sleeps.
   bool HasTap(uint16_t port_index) const;
-  // Frames as they came by ports[port_index]. Takes the first n and returns n; the others stay the caller's.
+  // Frames as they came by ports[port_index], in mbufs with a note. Takes the first n and returns n; the others stay
+  // the caller's. (All, if the port has no TAP.)
   uint16_t ToTap(uint32_t worker, uint16_t port_index, rte_mbuf* const* frames, uint16_t count);
   // A bare UDP payload, with NoteOf(m).to (and transports and payload_bytes) filled in. False: no room, still the
   // caller's.
@@ -57,6 +74,7 @@ class KernelPath {
   // What became of ToSocket's datagrams: forwarded, or send_failed. (They were received by a worker.) Written by the
   // kernel path's thread.
   const Counters& counters() const;
+  const Frames& frames() const;
 
  private:
   struct Impl;

@@ -12,6 +12,13 @@
 #include "relay/dataplane/port_setup.h"
 
 namespace relay {
+namespace {
+
+absl::Status AtPort(const Port& port, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(port.name, " (", port.driver, "): ", std::string(status.message())));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const DpdkOptions& options, uint16_t udp_port) {
   std::unique_ptr<Ports> opened(new Ports(options, udp_port));
@@ -29,6 +36,9 @@ absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const DpdkOptions& options, u
         "DPDK has no port: --eal names none, by -a or --vdev, that it has a driver for");
   }
   for (Port& port : ports) {
+    if (options.flow_isolate) {
+      if (absl::Status status = IsolatePort(port.id); !status.ok()) return AtPort(port, status);
+    }
     if (absl::Status status = MakePortPool(port, options, tx_descriptors); !status.ok()) return status;
     if (absl::Status status = ConfigurePort(port, options); !status.ok()) return status;
   }
@@ -37,7 +47,9 @@ absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const DpdkOptions& options, u
 
 Ports::~Ports() {
   Stop();
-  for (const Port& port : ports_) rte_eth_dev_close(port.id);
+  for (const Port& port : ports_) {
+    if (port.pool != nullptr) rte_eth_dev_close(port.id);
+  }
   for (const Port& port : ports_) rte_mempool_free(port.pool);  // After all: each may hold mbufs of any.
 }
 
@@ -56,8 +68,7 @@ absl::Status Ports::StartPort(Port& port) {
   started_.push_back(port.id);
   if (options_.flow_isolate) {
     if (absl::Status status = AddRelayFlows(port.id, udp_port_, port.rx_queues); !status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat(port.name, " (", port.driver, "): ", std::string(status.message())));
+      return AtPort(port, status);
     }
   }
   // Drivers that have no such thing stay as they are. Neighbour discovery, which goes to multicast addresses, has to

@@ -45,7 +45,8 @@ struct Port {
 class Ports {
  public:
   // Configures every port that EAL found: queues for the workers (fewer where the port has fewer), pools, RSS over IP
-  // and UDP ports, MTU, offloads, flow isolation. An error is one line that names the port. EAL runs already.
+  // and UDP ports, MTU, offloads, flow isolation. An error is one line that names the port. EAL runs already. Once a
+  // process, if it succeeds: a device that was closed is gone.
   static absl::StatusOr<std::unique_ptr<Ports>> Open(const DpdkOptions& options, uint16_t udp_port);
   ~Ports();  // Stops and closes the ports, frees the pools.
 

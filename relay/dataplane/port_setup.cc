@@ -8,7 +8,6 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "relay/dataplane/flow_isolation.h"
 #include "relay/dataplane/kernel_interface.h"
 #include "relay/dataplane/mbuf.h"
 
@@ -17,7 +16,10 @@ namespace {
 
 // Ethernet, one VLAN tag and the checksum that some drivers count.
 constexpr uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
-constexpr uint32_t kXdpHeadroom = 256;   // The kernel keeps it free in front of every AF_XDP frame.
+constexpr uint32_t kXdpHeadroom = 256;  // The kernel keeps it free in front of every AF_XDP frame.
+// An mbuf, all in, is a frame of AF_XDP's memory, and that is a page at most.
+constexpr uint32_t kXdpMostMbufSize =
+    4096 - RTE_CACHE_LINE_SIZE - sizeof(rte_mbuf) - sizeof(MbufNote) - RTE_PKTMBUF_HEADROOM;
 constexpr uint32_t kXdpFillRing = 2048;  // mbufs that net_af_xdp hands to the kernel.
 constexpr uint32_t kRingMbufs = 4096;    // In rings to and from the kernel path, and in workers' hands.
 constexpr uint32_t kReassemblyMbufs = 4096;
@@ -40,6 +42,11 @@ absl::Status ChooseMtu(Port& port, const rte_eth_dev_info& info, const DpdkOptio
   if (port.mtu < info.min_mtu || (info.max_mtu != 0 && port.mtu > info.max_mtu)) {
     return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu,
                                                    ": the driver takes ", info.min_mtu, " to ", info.max_mtu));
+  }
+  if (port.driver == kAfXdpDriver && options.mbuf_size > kXdpMostMbufSize) {
+    return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): --mbuf_size=", options.mbuf_size,
+                                                   ": AF_XDP takes ", kXdpMostMbufSize, " at most, for an MTU of ",
+                                                   kXdpMostMbufSize - kXdpHeadroom - kFrameOverhead));
   }
   const uint32_t need = port.mtu + kFrameOverhead + (port.driver == kAfXdpDriver ? kXdpHeadroom : 0);
   port.rx_scatter = need > options.mbuf_size && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
@@ -142,12 +149,6 @@ absl::Status MakePortPool(Port& port, const DpdkOptions& options, uint32_t tx_de
 }
 
 absl::Status ConfigurePort(Port& port, const DpdkOptions& options) {
-  if (options.flow_isolate) {
-    if (absl::Status status = IsolatePort(port.id); !status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat(port.name, " (", port.driver, "): ", std::string(status.message())));
-    }
-  }
   rte_eth_dev_info info{};
   if (absl::Status status = ReadInfo(port, info); !status.ok()) return status;
   rte_eth_conf conf = DeviceConfiguration(port, info);

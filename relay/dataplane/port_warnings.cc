@@ -58,7 +58,7 @@ void AppendPortWarnings(const Port& port, const DpdkOptions& options, std::vecto
     out.push_back(absl::StrCat(who, "no receive interrupts: idle workers take naps instead, as with --idle=sleep"));
   }
   std::set<int> remote;
-  for (const int core : WorkerCores(options.cores, options.workers)) {
+  for (const int core : options.cores) {
     if (port.numa >= 0 && NodeOfCore(core) != port.numa) remote.insert(core);
   }
   for (const int core : remote) {

@@ -83,11 +83,7 @@ bool SocketBackend::has_ipv6() const {
 
 bool SocketBackend::gso_enabled() const { return impl_->gso; }
 
-std::vector<int> SocketBackend::descriptors() const {
-  std::vector<int> out;
-  for (const UdpSocket& socket : impl_->sockets.front()) out.push_back(socket.fd());
-  return out;
-}
+const SocketSet& SocketBackend::sockets() const { return impl_->sockets.front(); }
 
 int SocketBackend::receive_buffer_bytes() const { return impl_->sockets.front().front().receive_buffer_bytes(); }
 

@@ -12,6 +12,7 @@
 #include "relay/core/counters.h"
 #include "relay/core/qsbr.h"
 #include "relay/core/relay_server.h"
+#include "relay/dataplane/udp_socket.h"
 
 namespace relay {
 
@@ -37,8 +38,8 @@ class SocketBackend {
   uint32_t workers() const;
   bool has_ipv6() const;
   bool gso_enabled() const;
-  std::vector<int> descriptors() const;  // Of the first worker's sockets, for sends beside it. As long as this object.
-  int receive_buffer_bytes() const;      // What the kernel gave, of the first socket.
+  const SocketSet& sockets() const;  // The first worker's, for sends beside it.
+  int receive_buffer_bytes() const;  // What the kernel gave, of the first socket.
 
   // Starts the workers, once: what was stopped stays so. `server` and `qsbr` outlive Stop(); worker i registers itself
   // as first_worker + i.
