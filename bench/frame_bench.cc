@@ -62,7 +62,10 @@ class Frames {
 // too).
 void ParseAndWrite(benchmark::State& state) {
   const AddressSet ours(std::vector<IpBytes>{test::AddrOf(test::kRelay4).ip, test::AddrOf(test::kRelay6).ip});
-  const FrameContext context{.ours = &ours, .udp_port = test::kRelayPort, .link_port = 1, .interface = 2};
+  FrameContext context;
+  context.udp_port = test::kRelayPort;
+  context.link_port = 1;
+  context.Use(ours);
   Frames frames(state.range(0) != 0);
   const Path to = Towards(state.range(1) != 0);
   const int64_t stages = state.range(2);

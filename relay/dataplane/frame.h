@@ -33,9 +33,9 @@ class FrameContext {
   uint32_t interface = 0;      // Of the kernel, on the same wire; scope of link-local sources.
   bool checksum_good = false;  // The NIC has verified the IPv4 header checksum.
 
-  // The relay's addresses, which must outlive their use.
+  // The relay's addresses, which must outlive their use. Once a burst; forgets what was looked up before, because
+  // another set may stand where an old one was freed.
   void Use(const AddressSet& addresses) {
-    if (ours_ == &addresses) return;
     ours_ = &addresses;
     last_high_ = last_low_ = 0;
   }
@@ -45,7 +45,7 @@ class FrameContext {
     uint64_t low = 0;
     std::memcpy(&high, ip.data(), sizeof(high));
     std::memcpy(&low, ip.data() + sizeof(high), sizeof(low));
-    if (high == last_high_ && low == last_low_) return true;
+    if (high == last_high_ && low == last_low_ && (high | low) != 0) return true;
     if (!ours_->Contains(ip)) return false;
     last_high_ = high;
     last_low_ = low;

@@ -106,7 +106,10 @@ class World {
 void CheckArrives(const Bytes& written, const Path& to, size_t udp_bytes) {
   const relay::AddressSet theirs(std::vector<relay::IpBytes>{to.remote.ip});
   Frame back;
-  relay::ParseFrame(written, written.size(), {.ours = &theirs, .udp_port = to.remote.port, .link_port = 0}, back);
+  relay::FrameContext context;
+  context.udp_port = to.remote.port;
+  context.Use(theirs);
+  relay::ParseFrame(written, written.size(), context, back);
   Check(back.fate == Frame::Fate::kRelay, "what was written parses again");
   Check(back.from.remote.ip == to.local_ip && back.from.remote.port == to.local_port, "it comes from us");
   Check(back.from.local_ip == to.remote.ip, "it goes to them");
@@ -164,13 +167,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::unique_ptr<uint8_t[]> head(new uint8_t[head_bytes]);
   std::copy_n(frame.begin(), head_bytes, head.get());
   Frame in;
-  relay::ParseFrame({head.get(), head_bytes}, frame.size(),
-                    {.ours = &world.ours,
-                     .udp_port = test::kRelayPort,
-                     .link_port = kLinkPort,
-                     .interface = 3,
-                     .checksum_good = (data[0] & 1) != 0},
-                    in);
+  relay::FrameContext context;
+  context.udp_port = test::kRelayPort;
+  context.link_port = kLinkPort;
+  context.interface = 3;
+  context.checksum_good = (data[0] & 1) != 0;
+  context.Use(world.ours);
+  relay::ParseFrame({head.get(), head_bytes}, frame.size(), context, in);
   if (in.fate != Frame::Fate::kRelay) return 0;
   Check(size_t{in.udp_offset} + in.udp_bytes <= frame.size(), "a datagram lies within its frame");
   for (const Path& client : world.clients) {
