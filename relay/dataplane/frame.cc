@@ -36,11 +36,11 @@ void StoreBe16(uint8_t* p, uint16_t value) { Store(p, __builtin_bswap16(value));
 // One's complement sums of 16-bit words in the order of memory (RFC 1071 section 2: any order will do if it is one).
 uint64_t Sum4(const uint8_t* p) { return Load<uint32_t>(p); }
 uint64_t Sum16(const uint8_t* p) { return Sum4(p) + Sum4(p + 4) + Sum4(p + 8) + Sum4(p + 12); }
+// 0 for 0 alone: any other multiple of 0xffff gives 0xffff. Adding the halves the other way round makes the carry go
+// round by itself.
 uint16_t Fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);  // At most 0x1'0000'fffe >> 16 + 0xffff: 18 bits.
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
+  const auto half = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
+  return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);
 }
 // The words of a Path, written whole: a struct that is written in bytes and read in words stalls.
 class PathWriter {

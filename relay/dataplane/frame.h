@@ -37,8 +37,8 @@ struct FrameContext {
   mutable uint64_t last_high = 0;
   mutable uint64_t last_low = 0;
 
+  // Once a burst; forgets what was found before, because another set may stand where an old one was freed.
   void Use(const AddressSet& addresses) {
-    if (ours == &addresses) return;
     ours = &addresses;
     last_high = last_low = 0;
   }
