@@ -44,6 +44,17 @@ bool StartEal() {
   return started;
 }
 
+// As Await, in step with the other thread to the nanosecond where there are cores for both.
+bool AwaitBusily(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (uint64_t spin = 1; !condition(); ++spin) {
+    if (spin % 10'000 != 0) continue;
+    std::this_thread::yield();
+    if (std::chrono::steady_clock::now() > deadline) return false;
+  }
+  return true;
+}
+
 class KernelPathTest : public testing::Test {
  protected:
   static constexpr uint32_t kMbufs = 4095;
@@ -196,19 +207,34 @@ TEST_F(KernelPathTest, WhatDoesNotFitStaysTheCallers) {
   EXPECT_EQ(Forwarded(), kRing + 1);
 }
 
-// Every round the thread falls asleep, or is about to, when the payload comes. A wake-up lost once hangs for good.
+// In every round the two threads meet in the sending of a first payload; then the kernel path's goes to sleep while a
+// second one comes. Who is first by how much shifts from round to round, by nanoseconds. A wake-up lost once hangs.
 TEST_F(KernelPathTest, TheThreadWakesWheneverThereIsWork) {
   constexpr uint64_t kRounds = 20'000;
-  OpenBare();
+  std::atomic<uint64_t> arrived{0};
+  std::atomic<uint64_t> released{0};
+  std::atomic<uint64_t> sent{0};
+  const auto dawdle = [](uint64_t spins) {
+    for (; spins > 0; --spins) asm volatile("");
+  };
+  path_ = KernelPath::Open({.tap = false}, ports_, {0}, [&](const Path&, std::span<const uint8_t> payload) {
+            if (payload[0] == '1') {
+              const uint64_t round = arrived.fetch_add(1) + 1;
+              AwaitBusily([&] { return released >= round; });
+              dawdle(round % 37 * 40);
+            }
+            sent.fetch_add(1);
+            return true;
+          }).value();
   path_->Start();
   for (uint64_t round = 1; round <= kRounds; ++round) {
-    ASSERT_TRUE(path_->ToSocket(0, MakePayload("!")));
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (SendFailed() < round) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "asleep in round " << round;
-      std::this_thread::yield();
-    }
-    for (uint64_t spin = 0; spin < round % 64 * 16; ++spin) asm volatile("");  // Meets it at different moments.
+    rte_mbuf* const second = MakePayload("2");
+    ASSERT_TRUE(path_->ToSocket(0, MakePayload("1")));
+    ASSERT_TRUE(AwaitBusily([&] { return arrived >= round; })) << "asleep in round " << round;
+    released = round;
+    dawdle(round % 41 * 40);
+    ASSERT_TRUE(path_->ToSocket(0, second));
+    ASSERT_TRUE(AwaitBusily([&] { return sent >= 2 * round; })) << "asleep in round " << round;
   }
   EXPECT_TRUE(AllReclaimed());
 }
@@ -347,6 +373,9 @@ TEST_F(KernelPathTapTest, WhatTheWorkerDoesNotTakeWaitsInTheTap) {
 
 // Frames that a port keeps to itself use the pool up; they come again when it gives them back.
 TEST_F(KernelPathTapTest, AnEmptyPoolHoldsFramesUpAndNoMore) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "a pool's own ring hands mbufs from thread to thread out of ThreadSanitizer's sight";
+#endif
   OpenTap({.ring_size = 4, .tx_descriptors = 64});
   path_->Start();
   const TestSocket socket(At("198.18.0.1:700"));
