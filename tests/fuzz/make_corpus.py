@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes corpus/{geneve,disco,api_body,handle_packet,frame}/ from the protocol vectors. A file's name says what it holds."""
+"""Writes corpus/{geneve,disco,api_body,handle_packet,frame,worker}/ from the protocol vectors. A file's name says what it holds."""
 import json
 import pathlib
 import socket
@@ -211,8 +211,58 @@ def frame():
     yield "v4_header_checksum_by_the_nic", b"\1" + frames["v4_wrong_header_checksum"]
 
 
+def worker():
+    """Frames of worker_fuzz.cc: how it comes, its length, itself."""
+    def item(content=b"", how=0, pieces_of=0):
+        return struct.pack(">BH", how | pieces_of, len(content)) + content
+
+    verified, second_port, bind, answer = 1, 2, 4, 8
+    frames = {name: content[1:] for name, content in frame() if content[0] == 0}
+    for name, content in frames.items():
+        yield name, item(content)
+        yield name + "_second_port", item(content, second_port)
+    yield "v4_header_checksum_by_the_nic", item(frames["v4_wrong_header_checksum"], verified)
+    data = item(frames["v4_data"])
+    yield "bind", item(how=bind)
+    yield "bind_answer_data", item(how=bind) + item(how=answer) + data
+    yield "answer_without_challenge", item(how=answer)
+    yield "binds_beyond_the_bucket", item(how=bind) * 40
+    yield "v4_burst_of_mixed_fates", (data + item(frames["v4_tcp"]) + item(frames["v4_unknown_vni"]) +
+                                      item(frames["v6_data"], second_port)) * 9
+    for size in (16, 48, 96, 240):
+        yield f"v4_data_long_in_pieces_of_{size}", item(frames["v4_data_long"], pieces_of=size)
+        yield f"v4_padding_in_pieces_of_{size}", item(frames["v4_padding"], pieces_of=size)
+        yield f"v6_data_long_vlan_in_pieces_of_{size}", item(frames["v6_data_long_vlan"], second_port, size)
+        yield f"bind_in_pieces_of_{size}", item(how=bind, pieces_of=size) + item(how=answer, pieces_of=size)
+    too_big = ethernet(ipv4(udp(4, WIREGUARD_DATA + bytes(1420))))
+    yield "v4_too_big_for_the_way_out", item(too_big) * 3
+
+    addresses, datagram = udp(4, WIREGUARD_DATA + bytes(600))
+    first = ethernet(ipv4((addresses, datagram[:256]), fragment=0x2000))
+    middle = ethernet(ipv4((addresses, datagram[256:512]), fragment=0x2020))
+    last = ethernet(ipv4((addresses, datagram[512:]), fragment=0x0040))
+    yield "v4_fragments", item(first) + item(middle) + item(last)
+    yield "v4_fragments_backwards_in_pieces", item(last, pieces_of=16) + item(middle) + item(first, pieces_of=48)
+    yield "v4_fragments_with_data_between", item(first) + data + item(middle) + data + item(last) + data
+    yield "v4_fragment_twice", item(first) + item(first) + item(last)
+    yield "v4_fragments_overlap", item(first) + item(ethernet(ipv4((addresses, datagram[128:512]), fragment=0x2010)))
+    tiny = ethernet(ipv4((addresses, datagram[:8]), fragment=0x2000))
+    yield "v4_fragments_split_the_headers", item(tiny) + item(
+        ethernet(ipv4((addresses, datagram[8:]), fragment=0x0001)))
+    addresses, datagram = udp(6, WIREGUARD_DATA + bytes(600))
+
+    def piece(begin, end, more):
+        header = struct.pack(">BBHI", 17, 0, begin | more, 77)
+        return ethernet(ipv6((addresses, datagram[begin:end]), extensions=header, next_header=44))
+
+    yield "v6_fragments", item(piece(0, 320, 1), second_port) + item(piece(320, 9999, 0), second_port)
+    yield "v6_fragments_on_two_ports", item(piece(0, 320, 1)) + item(piece(320, 9999, 0), second_port)
+    yield "length_beyond_the_input", b"\0\xff\xff" + frames["v4_data"]
+
+
 write("geneve", geneve())
 write("disco", disco())
 write("api_body", api_body())
 write("handle_packet", handle_packet())
 write("frame", frame())
+write("worker", worker())

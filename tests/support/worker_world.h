@@ -95,6 +95,7 @@ class WorkerWorld {
   const relay::EndpointTable::NewEndpoint& endpoint() const { return endpoint_; }
 
   // ---- The relay.
+  bool polls_here() const { return polls_here_; }
   uint32_t Poll(size_t worker = 0) { return workers[worker]->loop->Poll(); }
   void Neighbours(std::vector<relay::Link> links) {
     neighbours.Publish(std::make_unique<const relay::NeighbourSet>(std::move(links)));
