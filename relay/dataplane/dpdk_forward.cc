@@ -123,10 +123,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
   const bool compute = lane.share.port->udp_checksum == UdpChecksum::kCompute && frame.udp_checksum != 0;
   if (!finished || compute) [[unlikely]]
     FinishChecksum(m, to, outer, frame.udp_bytes);
-  out->out->Add(m, {.kind = MbufNote::Kind::kForward,
-                    .transport_in = TransportOf(frame.ipv4),
-                    .transport_out = TransportOf(to.IsIpv4()),
-                    .payload_bytes = static_cast<uint16_t>(frame.udp_bytes - kUdpBytes)});
+  out->out->Add(m, SentAs(TransportOf(frame.ipv4), TransportOf(to.IsIpv4()), frame.udp_bytes - uint32_t{kUdpBytes}));
 }
 
 // The leg was bound by a kernel socket: what leaves to it goes out by one too.
@@ -158,7 +155,7 @@ void DpdkWorker::Answer(Lane& lane, Arrival& arrival, const Path& to) {
   WriteOwnOuter(to, lane.share.port->mac, reply_.size, start);
   std::memcpy(start + outer + kUdpBytes, reply_.bytes.data(), reply_.size);
   FinishChecksum(m, to, outer, udp_bytes);
-  lane.out->Add(m, {.kind = MbufNote::Kind::kAnswer, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+  lane.out->Add(m, SentAs(MbufNote::Kind::kAnswer));
 }
 
 void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to, uint16_t out_mtu) {
@@ -173,7 +170,7 @@ void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to
   m->data_len = static_cast<uint16_t>(size);
   m->pkt_len = static_cast<uint32_t>(size);
   counters_.icmp_too_big.Add(1);
-  lane.out->Add(m, {.kind = MbufNote::Kind::kOther, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+  lane.out->Add(m, SentAs(MbufNote::Kind::kOther));
 }
 
 // A gateway may fail over to another one; but nobody who merely spoofs a client's address draws its traffic to a MAC

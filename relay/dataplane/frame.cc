@@ -82,8 +82,8 @@ void Drop(DropReason reason, Frame& out) {
 }
 
 bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < bytes; i += 4) sum += Sum4(ip + i);
+  uint64_t sum = Sum16(ip) + Sum4(ip + 16);
+  for (size_t i = kIpv4Bytes; i < bytes; i += 4) sum += Sum4(ip + i);  // Options.
   return Fold(sum) == 0xffff;
 }
 
@@ -112,7 +112,7 @@ bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint1
   return true;
 }
 
-void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameContext& context, Frame& out) {
+void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, FrameContext& context, Frame& out) {
   const uint8_t* const ip = frame + out.ip_offset;
   if (size < kIpv4Bytes || ip[0] >> 4 != 4) return Drop(DropReason::kBadIpHeader, out);
   const size_t header = size_t{ip[0] & 0x0fu} * 4;
@@ -121,7 +121,7 @@ void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (ip[9] != kProtocolUdp) return;
   PathWriter path(out.from);
   path.Ipv4(kLocalIp, ip + 16);
-  if (!context.ours->Contains(out.from.local_ip)) return;
+  if (!context.IsOurs(out.from.local_ip)) return;
   out.ipv4 = true;
   if ((Be16(ip + 6) & kMoreFragmentsOrOffset) != 0) {
     out.fate = Frame::Fate::kFragment;
@@ -134,7 +134,7 @@ void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (!context.checksum_good && !HeaderChecksumIsRight(ip, header)) Drop(DropReason::kBadIpChecksum, out);
 }
 
-void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameContext& context, Frame& out) {
+void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, FrameContext& context, Frame& out) {
   const uint8_t* const ip = frame + out.ip_offset;
   if (size < kIpv6Bytes || ip[0] >> 4 != 6) return Drop(DropReason::kBadIpHeader, out);
   const size_t payload = Be16(ip + 4);
@@ -145,7 +145,7 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (IsMapped(ip + 24)) return;
   PathWriter path(out.from);
   path.Ipv6(kLocalIp, ip + 24);
-  if (!context.ours->Contains(out.from.local_ip)) return;
+  if (!context.IsOurs(out.from.local_ip)) return;
   out.ipv4 = false;
   if (ip[6] == kIpv6Fragment) {
     if (payload < kIpv6FragmentBytes) return Drop(DropReason::kBadIpHeader, out);
@@ -161,9 +161,19 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (out.udp_checksum == 0) Drop(DropReason::kZeroChecksum, out);
 }
 
+// As the words of a Path hold it: its first two bytes end one, the other four begin the next.
+void CopyMac(const uint8_t* mac, uint8_t* out) {
+  Store(out, Load<uint16_t>(mac));
+  Store(out + 2, Load<uint32_t>(mac + 2));
+}
+void CopyIpv6(const uint8_t* ip, uint8_t* out) {
+  Store(out, Load<uint64_t>(ip));
+  Store(out + 8, Load<uint64_t>(ip + 8));
+}
+
 // Returns where the IP header begins.
 uint8_t* WriteEthernet(const Path& to, const MacAddress& own, uint8_t* out) {
-  std::memcpy(out, to.link.mac.data(), 6);
+  CopyMac(to.link.mac.data(), out);
   std::memcpy(out + 6, own.data(), 6);
   out += 12;
   if (to.link.vlan != 0) {
@@ -198,14 +208,14 @@ uint8_t* WriteIpv6(const Path& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
                                    uint32_t{kProtocolUdp} << 16 | uint32_t{kTtl} << 24;
   Store<uint32_t>(ip, 0x60u | uint32_t{ecn} << 12);
   Store<uint32_t>(ip + 4, length_and_hops);
-  std::memcpy(ip + 8, to.local_ip.data(), 16);
-  std::memcpy(ip + 24, to.remote.ip.data(), 16);
+  CopyIpv6(to.local_ip.data(), ip + 8);
+  CopyIpv6(to.remote.ip.data(), ip + 24);
   return ip + kIpv6Bytes;
 }
 
 }  // namespace
 
-void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, FrameContext& context, Frame& out) {
   out.fate = Frame::Fate::kKernel;
   const uint8_t* const frame = head.data();
   // A group address at layer 2 is nobody's way to send us a datagram (RFC 1122 section 3.3.6), nor one to answer to.

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "relay/core/drop_reason.h"
@@ -25,12 +26,36 @@ inline constexpr size_t kUdpBytes = 8;
 inline constexpr size_t kMaxHeaderBytes = kEthernetBytes + kVlanTagBytes + 60 + kUdpBytes;
 
 // Whose frames are ours, and what the port adds to them.
-struct FrameContext {
-  const AddressSet* ours;  // The relay's addresses.
-  uint16_t udp_port;
-  uint16_t link_port;          // Path.link.port of the port.
+class FrameContext {
+ public:
+  uint16_t udp_port = 0;
+  uint16_t link_port = 0;      // Path.link.port of the port.
   uint32_t interface = 0;      // Of the kernel, on the same wire; scope of link-local sources.
   bool checksum_good = false;  // The NIC has verified the IPv4 header checksum.
+
+  // The relay's addresses, which must outlive their use.
+  void Use(const AddressSet& addresses) {
+    if (ours_ == &addresses) return;
+    ours_ = &addresses;
+    last_high_ = last_low_ = 0;
+  }
+  // Is it one of ours? Most packets are for the same one as the packet before. In words, as it was written.
+  bool IsOurs(const IpBytes& ip) {
+    uint64_t high = 0;
+    uint64_t low = 0;
+    std::memcpy(&high, ip.data(), sizeof(high));
+    std::memcpy(&low, ip.data() + sizeof(high), sizeof(low));
+    if (high == last_high_ && low == last_low_) return true;
+    if (!ours_->Contains(ip)) return false;
+    last_high_ = high;
+    last_low_ = low;
+    return true;
+  }
+
+ private:
+  const AddressSet* ours_ = nullptr;
+  uint64_t last_high_ = 0;  // One of ours_; all zero, which is nobody's: none yet.
+  uint64_t last_low_ = 0;
 };
 
 // One frame, parsed. Only what is said at each Fate is set.
@@ -53,7 +78,7 @@ struct Frame {
 };
 
 // `head`: the frame's first min(frame_bytes, kMaxHeaderBytes) bytes or more.
-void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out);
+void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, FrameContext& context, Frame& out);
 
 // Size of the Ethernet and IP headers towards `to`.
 inline size_t OuterBytes(const Path& to) {
