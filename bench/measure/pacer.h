@@ -35,7 +35,7 @@ class Pacer {
 
   // What may be sent now, at most `room`.
   Due Look(int64_t now_ns, uint32_t room);
-  // The intended time of the i-th packet of the last Look.
+  // The intended time of the i-th packet of the last Look; before Sent.
   int64_t IntendedNs(uint32_t i) const;
   // The first `count` packets of the last Look were enqueued.
   void Sent(uint32_t count);

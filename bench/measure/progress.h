@@ -28,11 +28,11 @@ class Progress {
 
   // What to write now; empty if it is too early. Mpps are those received since the last line.
   std::string Update(const ProgressState& state);
-  // Ends the line with a last state, and makes ready for the next load.
+  // Ends the line with a last state, whose Mpps are those of the whole load, and makes ready for the next one.
   std::string Finish(const ProgressState& state);
 
  private:
-  std::string Line(const ProgressState& state);
+  std::string Line(const ProgressState& state, int64_t since_ns, uint64_t since_received);
 
   bool terminal_;
   int64_t written_ns_ = -1;  // -1: nothing yet.

@@ -14,11 +14,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "bench/measure/format.h"
 #include "bench/measure/result.h"
 
 namespace bench {
-
-enum class Unit : uint8_t { kCount, kShare, kPerSecond, kNs };
 
 struct Metric {
   std::string_view name;
@@ -30,8 +29,6 @@ struct Metric {
 // Every metric that there is, in the order in which they are shown.
 std::span<const Metric> Metrics();
 const Metric* FindMetric(std::string_view name);
-// For people: "12.3 us", "1.25 M/s", "0.010 %". "not measured" for nullopt.
-std::string FormatMetric(Unit unit, std::optional<double> value);
 // A line a metric: name, unit and help, for --help.
 std::string MetricsHelp();
 
