@@ -34,13 +34,12 @@ struct HttpSourceOptions {
   uint32_t pairs = 1;
   relay::Duration wait{};  // For the server to come up.
 };
-absl::StatusOr<std::unique_ptr<EndpointSource>> AllocateOverHttp(const HttpSourceOptions& options,
-                                                                const Keyring& keys);
+absl::StatusOr<std::unique_ptr<EndpointSource>> AllocateOverHttp(const HttpSourceOptions& options, const Keyring& keys);
 
 // Reads a file that relay-bench saved, and puts its keys into the ring. An error: a line that is none, with its number,
 // or fewer than `pairs` lines. `pair_keys[i]` gets the keys of pair i.
 absl::StatusOr<std::unique_ptr<EndpointSource>> ReadEndpoints(const std::string& path, uint32_t pairs, Keyring& keys,
-                                                             std::vector<std::array<uint32_t, 2>>& pair_keys);
+                                                              std::vector<std::array<uint32_t, 2>>& pair_keys);
 
 }  // namespace bench
 

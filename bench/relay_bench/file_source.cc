@@ -32,7 +32,7 @@ class FileSource : public EndpointSource {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EndpointSource>> ReadEndpoints(const std::string& path, uint32_t pairs, Keyring& keys,
-                                                             std::vector<std::array<uint32_t, 2>>& pair_keys) {
+                                                              std::vector<std::array<uint32_t, 2>>& pair_keys) {
   std::ifstream in(path);
   if (!in) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
   std::map<std::string, uint32_t> known;

@@ -36,8 +36,9 @@ DEFINE_uint32(mtu, 0, "dpdk: of the ports; 0: as they have it");
 DEFINE_bool(udp_checksum, true, "dpdk: over IPv4 too");
 
 DEFINE_uint32(pairs, 1, "pairs of clients, 1 to 1000000");
-DEFINE_uint32(client_keys, 0, "distinct keys of all clients; 0: the fewest of which there are so many pairs (1415 for "
-                              "1000000)");
+DEFINE_uint32(client_keys, 0,
+              "distinct keys of all clients; 0: the fewest of which there are so many pairs (1415 for "
+              "1000000)");
 DEFINE_string(sizes, "fixed:72", "UDP payloads with Geneve header: fixed:72, imix, or sizes with weights, 64:7,1400:1");
 DEFINE_string(rate, "10000", "packets a second of all pairs together, or max, or search");
 DEFINE_double(loss_bound, 0, "search: the loss that is allowed, as a share (1e-4 is 0.01 %)");
@@ -56,8 +57,9 @@ DEFINE_uint32(handshake_tries, 10, "and so often");
 DEFINE_uint32(bind_window, 512, "pairs allocated and not bound yet, at most; below what the server grants a caller");
 DEFINE_string(hostile, "", "packets a second: bogus_control:RATE,unknown_vni:RATE,wrong_source:RATE,random:RATE");
 DEFINE_bool(hostile_in_setup, false, "the hostile packets begin before the good pairs are bound");
-DEFINE_uint32(attack_pairs, 0, "endpoints that bogus_control is for; 0: one for each 40 packets a second, at most "
-                               "4096");
+DEFINE_uint32(attack_pairs, 0,
+              "endpoints that bogus_control is for; 0: one for each 40 packets a second, at most "
+              "4096");
 
 DEFINE_string(json, "", "report to this file; -: stdout");
 DEFINE_string(csv, "", "report to this file; -: stdout");
@@ -241,8 +243,10 @@ absl::StatusOr<HostileRates> ParseHostile(std::string_view text) {
                         : name == "random"       ? &rates.random
                                                  : nullptr;
     if (out == nullptr || !rate) {
-      return Wrong("hostile", text, Cat("\"", entry, "\" is not bogus_control, unknown_vni, wrong_source or random, "
-                                        "colon, packets a second"));
+      return Wrong("hostile", text,
+                   Cat("\"", entry,
+                       "\" is not bogus_control, unknown_vni, wrong_source or random, "
+                       "colon, packets a second"));
     }
     *out = *rate;
   }

@@ -47,15 +47,15 @@ absl::Status Handshakes::Start(Flight& flight, int side, Instant now) {
   if (!leg.handshake) {
     auto shared = keys_.Shared(pair.keys[index], pair.server);
     if (!shared.ok()) return shared.status();
-    leg.handshake.emplace(disco::ClientHandshake::Options{
-        .self = keys_.public_key(pair.keys[index]),
-        .server = keys_.server(pair.server),
-        .peer = keys_.public_key(pair.keys[1 - index]),
-        .shared = *shared,
-        .vni = pair.vni,
-        .first_generation = static_cast<uint32_t>(serial_ % UINT32_MAX + 1),
-        .retry = std::chrono::duration_cast<std::chrono::milliseconds>(options_.retry),
-        .max_binds = options_.tries});
+    leg.handshake.emplace(
+        disco::ClientHandshake::Options{.self = keys_.public_key(pair.keys[index]),
+                                        .server = keys_.server(pair.server),
+                                        .peer = keys_.public_key(pair.keys[1 - index]),
+                                        .shared = *shared,
+                                        .vni = pair.vni,
+                                        .first_generation = static_cast<uint32_t>(serial_ % UINT32_MAX + 1),
+                                        .retry = std::chrono::duration_cast<std::chrono::milliseconds>(options_.retry),
+                                        .max_binds = options_.tries});
     leg.began = now;
   }
   leg.answered = false;

@@ -1,5 +1,5 @@
-// Handshakes under way: those that bind new pairs, and those that bound legs do again. Without I/O: packets to send pile
-// up in an outbox.
+// Handshakes under way: those that bind new pairs, and those that bound legs do again. Without I/O: packets to send
+// pile up in an outbox.
 #ifndef RELAYD_BENCH_RELAY_BENCH_HANDSHAKES_H_
 #define RELAYD_BENCH_RELAY_BENCH_HANDSHAKES_H_
 

@@ -287,7 +287,7 @@ class HttpSource : public EndpointSource {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EndpointSource>> AllocateOverHttp(const HttpSourceOptions& options,
-                                                                const Keyring& keys) {
+                                                                 const Keyring& keys) {
   absl::StatusOr<relay::client::Url> url = relay::client::Url::Parse(options.url);
   if (!url.ok()) return url.status();
   if (url->tls) return absl::InvalidArgumentError("--relay_api: relay-bench speaks http alone");

@@ -81,8 +81,8 @@ void Load::Unsend(uint32_t flow) { --sequences_[flow]; }
 uint32_t Load::Send(relay::Instant now) {
   const Pacer::Due due = pacer_->Look(relay::ToNs(now), burst_);
   if (due.count == 0) return 0;
-  const std::span<Outgoing> rooms = link_.Prepare(
-      due.count, options_.coverage == Coverage::kHeader ? Link::Use::kFiller : Link::Use::kAny);
+  const std::span<Outgoing> rooms =
+      link_.Prepare(due.count, options_.coverage == Coverage::kHeader ? Link::Use::kFiller : Link::Use::kAny);
   const auto count = static_cast<uint32_t>(rooms.size());
   const std::vector<uint16_t>& sizes = options_.sizes.cycle();
   uint64_t size_at = size_at_;

@@ -16,6 +16,7 @@
 #include "bench/relay_bench/handshakes.h"
 #include "bench/relay_bench/link.h"
 #include "bench/relay_bench/pairs.h"
+#include "geneve/geneve.h"
 
 namespace bench {
 

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "bench/measure/format.h"
 #include "bench/measure/report_csv.h"
 #include "bench/measure/report_html.h"
 #include "bench/measure/report_json.h"
@@ -87,8 +88,7 @@ void PrintSummary(const bench::Result& result, FILE* out) {
   for (const bench::Metric& metric : bench::Metrics()) {
     const auto value = metric.of(result);
     if (!value) continue;
-    std::fprintf(out, "%-28s %s\n", std::string(metric.name).c_str(),
-                 bench::FormatMetric(metric.unit, value).c_str());
+    std::fprintf(out, "%-28s %s\n", std::string(metric.name).c_str(), bench::FormatFigure(metric.unit, value).c_str());
   }
   for (const std::string& note : result.notes) std::fprintf(out, "# %s\n", note.c_str());
 }

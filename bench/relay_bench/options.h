@@ -25,12 +25,12 @@ struct HostileRates {
 enum class Io : uint8_t { kSocket, kDpdk };
 
 struct SocketOptions {
-  bool gso = false;                                 // Trains of UDP_SEGMENT out, UDP_GRO in.
-  std::vector<disco::AddrPort> client_addrs{};      // Ports unused; empty: as the kernel routes.
-  uint32_t max_sockets = 0;                         // 0: as many as there are legs, or descriptors.
-  bool busy_poll = true;                            // Else sleeps until something comes or is due.
-  uint32_t payload_room = 2048;                     // The longest datagram.
-  int buffer_bytes = 4 << 20;                       // Each way, shared out among many sockets.
+  bool gso = false;                             // Trains of UDP_SEGMENT out, UDP_GRO in.
+  std::vector<disco::AddrPort> client_addrs{};  // Ports unused; empty: as the kernel routes.
+  uint32_t max_sockets = 0;                     // 0: as many as there are legs, or descriptors.
+  bool busy_poll = true;                        // Else sleeps until something comes or is due.
+  uint32_t payload_room = 2048;                 // The longest datagram.
+  int buffer_bytes = 4 << 20;                   // Each way, shared out among many sockets.
 };
 
 // A network that client addresses are taken from.
@@ -40,9 +40,9 @@ struct ClientNet {
 };
 
 struct DpdkIoOptions {
-  std::string eal;                                  // EAL's arguments in one string.
-  std::vector<ClientNet> client_nets{};             // By port; the last counts for all after it.
-  std::vector<std::array<uint8_t, 6>> relay_macs{}; // By port, likewise.
+  std::string eal;                                   // EAL's arguments in one string.
+  std::vector<ClientNet> client_nets{};              // By port; the last counts for all after it.
+  std::vector<std::array<uint8_t, 6>> relay_macs{};  // By port, likewise.
   uint16_t descriptors = 1024;
   uint16_t mbuf_size = 2048;  // Data room, headroom apart.
   uint16_t mtu = 0;           // 0: as the port has it.
@@ -52,8 +52,8 @@ struct DpdkIoOptions {
 enum class RateKind : uint8_t { kFixed, kMax, kSearch };
 
 struct Options {
-  std::string relay_api;       // http://host:port
-  std::string token;           // Bearer token of the API.
+  std::string relay_api;  // http://host:port
+  std::string token;      // Bearer token of the API.
   uint32_t api_connections = 16;
   std::string endpoints_file;  // Instead of the API.
   std::string save_endpoints;
@@ -69,8 +69,8 @@ struct Options {
   std::string sizes = "114";
   uint32_t burst = 0;  // Consecutive packets of one flow; 0: 64 with --gso, else 1.
   RateKind rate = RateKind::kFixed;
-  double rate_pps = 10'000;  // Of all flows together; a search's lowest.
-  double loss_bound = 0;     // A share: 0.0001 is 0.01 %.
+  double rate_pps = 10'000;    // Of all flows together; a search's lowest.
+  double loss_bound = 0;       // A share: 0.0001 is 0.01 %.
   double search_high_pps = 0;  // 0: what an unlimited trial of a second sends.
   double search_resolution = 0.01;
   bool both_directions = true;
@@ -94,7 +94,7 @@ struct Options {
   uint64_t seed = 1;
   bool progress = true;
   relay::Duration wait = std::chrono::seconds(0);  // For the API, and for the ports' links.
-  std::vector<std::string> command_line;  // As it was given, without the token.
+  std::vector<std::string> command_line;           // As it was given, without the token.
 };
 
 }  // namespace bench

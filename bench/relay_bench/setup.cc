@@ -44,8 +44,8 @@ absl::Status Runner::SetUp() {
   result_.handshakes = handshakes_->result();
   result_.handshakes->seconds = seconds;
   result_.notes.push_back(absl::StrCat("set-up: ", result_.handshakes->completed, " of ", result_.handshakes->started,
-                                       " legs bound, ", result_.handshakes->first_attempt,
-                                       " at the first attempt, in ", seconds, " s"));
+                                       " legs bound, ", result_.handshakes->first_attempt, " at the first attempt, in ",
+                                       seconds, " s"));
   if (options_.endpoints_file.empty()) {
     result_.allocations = {.made = taken_count_, .failed = source_->refused(), .seconds = seconds};
   }

@@ -147,8 +147,8 @@ bool SocketLink::ReceiveFrom(uint32_t socket, size_t& messages) {
     in_headers_[i].msg_hdr.msg_control = in_control_[i].bytes.data();
     in_headers_[i].msg_hdr.msg_controllen = in_control_[i].bytes.size();
   }
-  const int taken = recvmmsg(sockets_[socket].get(), &in_headers_[messages], static_cast<unsigned>(room), MSG_DONTWAIT,
-                             nullptr);
+  const int taken =
+      recvmmsg(sockets_[socket].get(), &in_headers_[messages], static_cast<unsigned>(room), MSG_DONTWAIT, nullptr);
   if (taken <= 0) return false;
   // Which leg a socket shared by several is for, only the packet's content tells.
   const bool own = socket >= leg_sockets_ || legs_ == leg_sockets_;
