@@ -61,6 +61,8 @@ DEFINE_uint32(attack_pairs, 0,
               "endpoints that bogus_control is for; 0: one for each 40 packets a second, at most "
               "4096");
 
+DEFINE_int32(core, -1, "pins the thread that sends and receives, and no other one; -1: does not");
+
 DEFINE_string(json, "", "report to this file; -: stdout");
 DEFINE_string(csv, "", "report to this file; -: stdout");
 DEFINE_string(html, "", "report to this file");
@@ -145,7 +147,7 @@ absl::Status ReadIo(Options& options) {
     }
   }
   DpdkIoOptions& dpdk = options.dpdk;
-  dpdk.eal = FLAGS_eal;
+  dpdk.eal = FLAGS_core >= 0 ? Cat("-l ", FLAGS_core, " ", FLAGS_eal) : FLAGS_eal;
   for (const std::string_view text : Split(FLAGS_client_net, ',')) {
     auto net = ParseClientNet(text);
     if (!net.ok()) return net.status();
@@ -168,6 +170,7 @@ absl::Status ReadLoad(Options& options) {
        {ReadCount("pairs", FLAGS_pairs, 1, kMostPairs), ReadCount("api_connections", FLAGS_api_connections, 1, 1000),
         ReadCount("bind_window", FLAGS_bind_window, 1, kMostPairs), ReadCount("burst", FLAGS_burst, 0, kTrain),
         ReadCount("handshake_tries", FLAGS_handshake_tries, 1, 1000),
+        ReadCount("core", static_cast<uint64_t>(FLAGS_core + 1), 0, 1024),
         ReadDuration("duration", FLAGS_duration, std::chrono::milliseconds(1), options.duration),
         ReadDuration("warmup", FLAGS_warmup, {}, options.warmup),
         ReadDuration("drain", FLAGS_drain, std::chrono::milliseconds(1), options.drain),
@@ -189,6 +192,7 @@ absl::Status ReadLoad(Options& options) {
   options.both_directions = FLAGS_direction == "both";
   if (FLAGS_check != "full" && FLAGS_check != "stamp") return Wrong("check", FLAGS_check, "full or stamp");
   options.full_check = FLAGS_check == "full";
+  options.dpdk.verify_checksums = options.full_check;
   if (FLAGS_rate == "max" || FLAGS_rate == "search") {
     options.rate = FLAGS_rate == "max" ? RateKind::kMax : RateKind::kSearch;
     options.rate_pps = FLAGS_search_low;
@@ -300,6 +304,7 @@ absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
   options.html = FLAGS_html;
   options.require = FLAGS_require;
   options.progress = FLAGS_progress;
+  options.core = FLAGS_core;
   options.seed = FLAGS_seed;
   return options;
 }

@@ -37,14 +37,13 @@ void Load::Begin(uint32_t run, double per_second, relay::Instant now) {
   tracker_ = std::make_unique<FlowTracker>(all_.size() * 2);
   latency_.Clear();
   strays_ = {};
-  refused_ = 0;
   handshakes_due_ = 0;
   left_in_run_ = 0;
   size_at_ = 0;
   pacer_ = std::make_unique<Pacer>(
       Pacer::Options{.per_second = per_second, .burst = options_.run_length > 1 ? options_.run_length : 1},
       relay::ToNs(now));
-  ChooseFlows();
+  ChooseFlows(0);
 }
 
 uint32_t Load::NextFlow() {
@@ -59,8 +58,8 @@ uint32_t Load::NextFlow() {
   return current_;
 }
 
-void Load::ChooseFlows() {
-  for (uint32_t i = 0; i < burst_; ++i) {
+void Load::ChooseFlows(uint32_t from) {
+  for (uint32_t i = from; i < burst_; ++i) {
     flows_[i] = NextFlow();
     __builtin_prefetch(&sequences_[flows_[i]], 1);
     __builtin_prefetch(&all_[PairOf(flows_[i])]);
@@ -96,15 +95,10 @@ uint32_t Load::Send(relay::Instant now) {
   const uint32_t sent = link_.Send(count);
   for (uint32_t i = count; i > sent; --i) Unsend(flows_[i - 1]);
   size_at_ = (size_at_ + sent) % (sizes.size() * options_.run_length);
-  refused_ += due.count - sent;
   pacer_->Sent(sent);
   // What was not sent keeps its place; what was makes room for others.
   std::copy(flows_.begin() + sent, flows_.begin() + burst_, flows_.begin());
-  for (uint32_t i = burst_ - sent; i < burst_; ++i) {
-    flows_[i] = NextFlow();
-    __builtin_prefetch(&sequences_[flows_[i]], 1);
-    __builtin_prefetch(&all_[PairOf(flows_[i])]);
-  }
+  ChooseFlows(burst_ - sent);
   if (options_.handshake_share > 0) StartHandshakes(sent, now);
   return sent;
 }

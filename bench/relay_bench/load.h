@@ -75,13 +75,13 @@ class Load {
   FlowTotals totals() const { return tracker_->totals(); }
   const LatencyHistogram& latency() const { return latency_; }
   const Strays& strays() const { return strays_; }
-  uint64_t refused() const { return refused_; }  // What the link would not take at once; sent later, or given up.
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
 
   uint32_t NextFlow();
-  void ChooseFlows();
+  // Into flows_ from `from` on, and what they need into the cache.
+  void ChooseFlows(uint32_t from);
   void Fill(const Outgoing& room, uint32_t flow, int64_t intended_ns);
   void Unsend(uint32_t flow);
   void StartHandshakes(uint32_t packets, relay::Instant now);
@@ -103,7 +103,6 @@ class Load {
   std::unique_ptr<FlowTracker> tracker_;
   LatencyHistogram latency_;
   Strays strays_;
-  uint64_t refused_ = 0;
   double handshakes_due_ = 0;
 
   // The flows of the next burst, chosen a burst ahead, so that what they need is in the cache by then.

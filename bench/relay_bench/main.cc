@@ -1,5 +1,5 @@
 // relay-bench: plays pairs of clients against a relay, and says what became of their packets.
-#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -43,6 +43,16 @@ void EndOnSignal() {
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+// Last of all, so that no other thread of ours inherits it.
+absl::Status Pin(int core) {
+  if (core < 0) return absl::OkStatus();
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(core, &cores);
+  if (sched_setaffinity(0, sizeof(cores), &cores) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--core=", core, ": ", std::strerror(errno)));
 }
 
 absl::Status AddKeys(const bench::Options& options, bench::Keyring& keys) {
@@ -150,6 +160,7 @@ int main(int argc, char** argv) {
                         .show = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); },
                         .terminal = terminal,
                         .stop = &g_stop});
+  if (status = Pin(options->core); !status.ok()) return Fail(status);
   absl::StatusOr<bench::Result> result = runner.Run();
   if (!result.ok()) return Fail(result.status());
   result->target = options->reflector ? "reflector" : options->relay_api + options->endpoints_file;

@@ -47,6 +47,7 @@ struct DpdkIoOptions {
   uint16_t mbuf_size = 2048;  // Data room, headroom apart.
   uint16_t mtu = 0;           // 0: as the port has it.
   bool udp_checksum = true;   // Else 0 over IPv4.
+  bool verify_checksums = true;
 };
 
 enum class RateKind : uint8_t { kFixed, kMax, kSearch };
@@ -93,6 +94,7 @@ struct Options {
   std::string require;
   uint64_t seed = 1;
   bool progress = true;
+  int core = -1;  // That the load's thread is pinned to, and no other one of ours; -1: it is not.
   relay::Duration wait = std::chrono::seconds(0);  // For the API, and for the ports' links.
   std::vector<std::string> command_line;           // As it was given, without the token.
 };

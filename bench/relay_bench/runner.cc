@@ -79,9 +79,6 @@ absl::StatusOr<Result> Runner::Run() {
                                          " under the wrong VNI (both counted as corrupted), ", strays.not_ours,
                                          " were not ours"));
   }
-  if (load_->refused() > 0 && options_.rate == RateKind::kFixed) {
-    result_.notes.push_back(absl::StrCat(load_->refused(), " times a packet was due and the way out was full"));
-  }
   if (const std::string hostile = hostile_->Describe(); !hostile.empty()) {
     result_.notes.push_back("hostile packets in the last trial, sent of those due: " + hostile);
   }
