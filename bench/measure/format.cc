@@ -27,7 +27,7 @@ std::string Scaled(double value, const char* unit) {
       return absl::StrCat(ThreeDigits(value / scale.factor), scale.letter, unit);
     }
   }
-  return absl::StrFormat("%.3g%s", value, unit);
+  return absl::StrFormat("%.3g%s%s", value, unit[0] == '/' ? "" : " ", unit);
 }
 
 }  // namespace
@@ -48,6 +48,7 @@ std::string FormatRate(double per_s) { return Scaled(per_s, "/s"); }
 
 std::string FormatShare(double share) {
   if (share == 0) return "0";
+  if (std::abs(share) < 0.999e-6) return absl::StrFormat("%.3g ppm", share * 1e6);
   return absl::StrFormat("%.3g %%", share * 100);
 }
 

@@ -12,7 +12,7 @@ enum class Unit : uint8_t { kCount, kShare, kPerSecond, kBitsPerSecond, kNs };
 
 std::string FormatNs(double ns);        // "850 ns", "12.3 us", "1.50 s"
 std::string FormatRate(double per_s);   // "950/s", "1.25 M/s"
-std::string FormatShare(double share);  // "0", "0.0100 %"
+std::string FormatShare(double share);  // "0", "0.01 %", "0.3 ppm"
 std::string FormatCount(double count);  // "1,234,567"
 // By unit; "not measured" for nullopt.
 std::string FormatFigure(Unit unit, std::optional<double> value);

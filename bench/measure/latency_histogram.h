@@ -37,7 +37,7 @@ class LatencyHistogram {
  public:
   static constexpr int64_t kMinNs = 1;
   static constexpr int64_t kMaxNs = 100'000'000'000;
-  static constexpr size_t kBuckets = 28 * 1024;
+  static constexpr size_t kBuckets = size_t{28} * 1024;
   static constexpr size_t kMemoryBytes = kBuckets * sizeof(uint64_t);  // 224 KiB, allocated at construction.
 
   LatencyHistogram();

@@ -8,9 +8,9 @@
 namespace bench {
 
 struct Machine {
-  std::string cpu;
+  std::string cpu = {};
   int cores = 0;  // Those that this process may use.
-  std::string kernel;
+  std::string kernel = {};
 };
 
 // Reads /proc/cpuinfo and asks the kernel: the one place in bench/measure that does.

@@ -17,7 +17,7 @@ struct ProgressState {
   uint64_t generator_lost = 0;  // Shown if there is any.
   int64_t p50_ns = 0;
   int64_t p99_ns = 0;
-  std::string_view label;  // "trial 3, 1.25 M/s"; may be empty. Valid during the call.
+  std::string_view label = {};  // "trial 3, 1.25 M/s"; may be empty. Valid during the call.
 };
 
 // On a terminal one line that is written over, five times a second at most; otherwise plain lines, one a second at

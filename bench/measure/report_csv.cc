@@ -4,9 +4,13 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace bench {
 namespace {
+
+// With all of its digits: StrCat writes six.
+std::string Number(double value) { return absl::StrFormat("%.15g", value); }
 
 struct Column {
   const char* name;
@@ -22,13 +26,13 @@ constexpr auto kColumns = std::to_array<Column>({
     {"trial", [](R, T t) { return absl::StrCat(t.number); }},
     {"repeat", [](R, T t) { return absl::StrCat(t.repeat ? 1 : 0); }},
     {"verdict", [](R, T t) { return std::string(TrialVerdictName(t.verdict)); }},
-    {"rate_per_s", [](R, T t) { return absl::StrCat(t.rate_per_s); }},
-    {"seconds", [](R, T t) { return absl::StrCat(t.seconds); }},
+    {"rate_per_s", [](R, T t) { return Number(t.rate_per_s); }},
+    {"seconds", [](R, T t) { return Number(t.seconds); }},
     {"sent", [](R, T t) { return absl::StrCat(t.sent); }},
     {"received", [](R, T t) { return absl::StrCat(t.flows.received); }},
     {"received_bytes", [](R, T t) { return absl::StrCat(t.flows.bytes); }},
     {"lost", [](R, T t) { return absl::StrCat(t.Lost()); }},
-    {"loss", [](R, T t) { return absl::StrCat(t.Loss()); }},
+    {"loss", [](R, T t) { return Number(t.Loss()); }},
     {"reordered", [](R, T t) { return absl::StrCat(t.flows.reordered); }},
     {"duplicated", [](R, T t) { return absl::StrCat(t.flows.duplicated); }},
     {"late", [](R, T t) { return absl::StrCat(t.flows.late); }},
@@ -41,7 +45,7 @@ constexpr auto kColumns = std::to_array<Column>({
     {"p99.9_ns", [](R, T t) { return absl::StrCat(t.latency.p999_ns); }},
     {"p99.99_ns", [](R, T t) { return absl::StrCat(t.latency.p9999_ns); }},
     {"max_ns", [](R, T t) { return absl::StrCat(t.latency.max_ns); }},
-    {"mean_ns", [](R, T t) { return absl::StrCat(t.latency.mean_ns); }},
+    {"mean_ns", [](R, T t) { return Number(t.latency.mean_ns); }},
 });
 
 std::string Quoted(const std::string& field) {

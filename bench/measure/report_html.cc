@@ -21,7 +21,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .2rem .9rem .2rem 0; vertical-align: top; }
 th { color: #5b6874; font-weight: 600; }
 td.number, th.number { text-align: right; }
-div.wide { overflow-x: auto; font-size: 13px; }
+div.wide { overflow-x: auto; font-size: 12px; white-space: nowrap; }
 .good { color: #1a7f4b; font-weight: 600; }
 .bad { color: #c0392b; font-weight: 600; }
 svg { width: 100%; height: auto; margin: .6rem 0; }
@@ -94,7 +94,7 @@ void AppendTrials(std::string& html, const Result& result) {
   absl::StrAppend(&html, "<h2>Trials</h2>\n<div class=\"wide\"><table>\n");
   AppendRow(html, "th",
             {"trial", "verdict", "rate", "seconds", "sent", "received", "loss", "reordered", "duplicated", "corrupted",
-             "generator lost", "p50", "p99", "p99.99", "max"},
+             "not sent", "p50", "p99", "p99.99", "max"},
             kFirstNumber);
   const auto ns = [](int64_t value) { return FormatNs(static_cast<double>(value)); };
   const auto count = [](uint64_t value) { return FormatCount(static_cast<double>(value)); };

@@ -108,17 +108,22 @@ std::string RatePlot(const Result& result) {
   if (result.samples.size() < 2) return "";
   Series sent{.name = "sent", .colour = 1, .dots = false, .points = {}};
   Series received{.name = "received", .colour = 0, .dots = false, .points = {}};
+  Series not_sent{.name = "not sent in time", .colour = 3, .dots = false, .points = {}};  // If there is any.
   double fastest = 0;
+  bool all_sent = true;
   for (const Sample& sample : result.samples) {
     const double seconds = sample.seconds > 0 ? sample.seconds : 1;
+    not_sent.points.push_back({sample.at_s, static_cast<double>(sample.generator_lost) / seconds, ""});
+    all_sent = all_sent && sample.generator_lost == 0;
     sent.points.push_back({sample.at_s, static_cast<double>(sample.sent) / seconds, ""});
     received.points.push_back({sample.at_s, static_cast<double>(sample.received) / seconds, ""});
-    fastest = std::max({fastest, sent.points.back().y, received.points.back().y});
+    fastest = std::max({fastest, sent.points.back().y, received.points.back().y, not_sent.points.back().y});
   }
+  if (all_sent) not_sent.points.clear();
   return SvgOf({.title = "Rate",
                 .x = TimeAxis(result),
                 .y = Axis::Linear("packets a second", 0, fastest, [](double per_s) { return FormatRate(per_s); }),
-                .series = {std::move(sent), std::move(received)}});
+                .series = {std::move(sent), std::move(received), std::move(not_sent)}});
 }
 
 std::string LatencyTimePlot(const Result& result) {

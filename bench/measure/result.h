@@ -19,7 +19,7 @@ struct HandshakeResult {
   uint64_t completed = 0;
   uint64_t first_attempt = 0;  // Completed without a message sent twice.
   double seconds = 0;
-  LatencySummary latency;
+  LatencySummary latency = {};
 
   double PerS() const { return seconds > 0 ? static_cast<double>(completed) / seconds : 0; }
   double FirstAttemptShare() const {  // Of all that were started.
@@ -49,25 +49,25 @@ struct Sample {
 
 struct Result {
   std::string title = "relay-bench";
-  std::string target;                                         // The server, as given.
-  std::string date;                                           // ISO 8601, UTC: UtcDate.
-  std::vector<std::pair<std::string, std::string>> settings;  // In the order in which they are shown.
-  Machine machine;
+  std::string target = {};                                         // The server, as given.
+  std::string date = {};                                           // ISO 8601, UTC: UtcDate.
+  std::vector<std::pair<std::string, std::string>> settings = {};  // In the order in which they are shown.
+  Machine machine = {};
 
   // The trial that loss, latency and the rest are those of: a search's best one, or the only one. Absent where none ran
   // (handshakes alone) or none passed.
-  std::optional<Trial> figures;
-  std::vector<Trial> trials;  // All of them, in order.
+  std::optional<Trial> figures = {};
+  std::vector<Trial> trials = {};  // All of them, in order.
   // Found by a search: the rate of `figures` is then the throughput at the loss bound.
   bool searched = false;
   double loss_bound = 0;
   bool generator_limited = false;  // ThroughputSearch::GeneratorLimited or AtHighBound: the relay may do more.
-  std::vector<PercentilePoint> latency_curve;  // LatencyHistogram::Curve, of `figures`.
+  std::vector<PercentilePoint> latency_curve = {};  // LatencyHistogram::Curve, of `figures`.
 
-  std::optional<HandshakeResult> handshakes;
-  std::optional<AllocationResult> allocations;
-  std::vector<Sample> samples;
-  std::vector<std::string> notes;  // What a reader should know before believing a figure.
+  std::optional<HandshakeResult> handshakes = {};
+  std::optional<AllocationResult> allocations = {};
+  std::vector<Sample> samples = {};
+  std::vector<std::string> notes = {};  // What a reader should know before believing a figure.
 };
 
 // 2026-01-31T12:00:00Z.

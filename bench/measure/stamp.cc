@@ -12,17 +12,33 @@ constexpr uint32_t kMagic = 0xb3c4'1d5e;
 constexpr size_t kHeader = 32;
 constexpr size_t kChecksum = 8;
 
+// The header as four words, which are built in registers: written field by field and read back as words it would cost a
+// store-forwarding stall.
+using Words = std::array<uint64_t, kHeader / 8>;
+
 struct Header {
   uint32_t magic;
   uint32_t run;
   uint32_t flow;
   uint16_t size;
   Coverage coverage;
-  uint8_t zero;
   uint64_t sequence;
   int64_t intended_ns;
+
+  static Header Of(const Words& words) {
+    return {.magic = static_cast<uint32_t>(words[0]),
+            .run = static_cast<uint32_t>(words[0] >> 32),
+            .flow = static_cast<uint32_t>(words[1]),
+            .size = static_cast<uint16_t>(words[1] >> 32),
+            .coverage = static_cast<Coverage>(words[1] >> 48),
+            .sequence = words[2],
+            .intended_ns = static_cast<int64_t>(words[3])};
+  }
+  Words words() const {
+    return {magic | uint64_t{run} << 32, flow | uint64_t{size} << 32 | static_cast<uint64_t>(coverage) << 48, sequence,
+            static_cast<uint64_t>(intended_ns)};
+  }
 };
-static_assert(sizeof(Header) == kHeader);
 
 __extension__ using Wide = unsigned __int128;
 
@@ -33,8 +49,7 @@ constexpr uint64_t Fold(uint64_t a, uint64_t b) {
 }
 
 // The keys are digits of pi, so that no likely field makes a factor 0.
-uint64_t ChecksumOf(const Header& header) {
-  const auto words = std::bit_cast<std::array<uint64_t, 4>>(header);
+uint64_t ChecksumOf(const Words& words) {
   const uint64_t first = Fold(words[0] ^ 0x243f'6a88'85a3'08d3, words[1] ^ 0x1319'8a2e'0370'7344);
   const uint64_t second = Fold(words[2] ^ 0xa409'3822'299f'31d0, words[3] ^ 0x082e'fa98'ec4e'6c89);
   return Fold(first ^ 0x4528'21e6'38d0'1377, second ^ 0xbe54'66cf'34e9'0c6c);
@@ -73,20 +88,21 @@ void WriteStamp(std::span<uint8_t> body, const Stamp& stamp, Coverage coverage) 
                          .flow = stamp.flow,
                          .size = static_cast<uint16_t>(body.size()),
                          .coverage = coverage,
-                         .zero = 0,
                          .sequence = stamp.sequence,
                          .intended_ns = stamp.intended_ns};
+  const Words words = header.words();
   const size_t filler = body.size() - kMinBody;
-  std::memcpy(body.data(), &header, kHeader);
+  std::memcpy(body.data(), words.data(), kHeader);
   if (coverage == Coverage::kAll) std::memcpy(body.data() + kHeader, FillerOf(header), filler);
-  const uint64_t checksum = ChecksumOf(header);
+  const uint64_t checksum = ChecksumOf(words);
   std::memcpy(body.data() + kHeader + filler, &checksum, kChecksum);
 }
 
 StampStatus ReadStamp(std::span<const uint8_t> body, uint32_t run, Stamp& stamp) {
   if (body.size() < kHeader) return StampStatus::kNotOurs;
-  Header header;
-  std::memcpy(&header, body.data(), kHeader);
+  Words words;
+  std::memcpy(words.data(), body.data(), kHeader);
+  const Header header = Header::Of(words);
   if (header.magic != kMagic) {
     // A few bits off, and then our run: it is the magic that was damaged.
     const bool damaged = std::popcount(header.magic ^ kMagic) <= 8 && header.run == run;
@@ -96,7 +112,7 @@ StampStatus ReadStamp(std::span<const uint8_t> body, uint32_t run, Stamp& stamp)
   const size_t filler = body.size() - kMinBody;
   uint64_t checksum;
   std::memcpy(&checksum, body.data() + kHeader + filler, kChecksum);
-  if (checksum != ChecksumOf(header)) return StampStatus::kCorrupt;
+  if (checksum != ChecksumOf(words)) return StampStatus::kCorrupt;
   if (header.run != run) return StampStatus::kNotOurs;
   if (header.coverage == Coverage::kAll && std::memcmp(body.data() + kHeader, FillerOf(header), filler) != 0) {
     return StampStatus::kCorrupt;

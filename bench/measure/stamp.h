@@ -1,7 +1,7 @@
 // What every generated payload carries, so that its receiver can tell loss, order, age and damage.
 //
-// The body (the UDP payload behind the 8-byte Geneve header), in the machine's byte order, because both ends read one
-// clock and so are on one machine:
+// The body (the UDP payload behind the 8-byte Geneve header), four words in the machine's byte order, because both ends
+// read one clock and so are on one machine (offsets are a little-endian one's):
 //
 //    0  magic 4, run 4            whose it is
 //    8  flow 4, body size 2, coverage 1, zero 1

@@ -12,7 +12,7 @@ namespace {
 constexpr double kWidth = 860;
 constexpr double kHeight = 330;
 constexpr double kLeft = 86;
-constexpr double kRight = 18;
+constexpr double kRight = 30;
 constexpr double kTop = 34;
 constexpr double kBottom = 54;
 
@@ -49,6 +49,7 @@ void AppendAxes(std::string& svg, const Plot& plot) {
 }
 
 void AppendSeries(std::string& svg, const Plot& plot, const Series& series) {
+  if (series.points.empty()) return;
   if (!series.dots) {
     absl::StrAppendFormat(&svg, "<polyline class=\"line series-%d\" points=\"", series.colour);
     for (const Series::Point& point : series.points) {

@@ -138,10 +138,10 @@ std::optional<double> ParseValue(absl::string_view text, Unit unit) {
     break;
   }
   double value = 0;
-  if (text.empty() || !(absl::ascii_isdigit(static_cast<unsigned char>(text[0])) || text[0] == '.') ||
-      !absl::SimpleAtod(text, &value)) {
-    return std::nullopt;  // Signs, "inf" and "nan" among others.
-  }
+  // Neither signs, nor hexadecimal, "inf" and "nan", which SimpleAtod knows.
+  const bool plain =
+      text.find_first_not_of("0123456789.eE-") == absl::string_view::npos && !absl::StartsWith(text, "-");
+  if (!plain || !absl::SimpleAtod(text, &value)) return std::nullopt;
   return value * factor;
 }
 

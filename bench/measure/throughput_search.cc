@@ -57,7 +57,7 @@ void ThroughputSearch::Record(Trial trial) {
   // What the generator did offer where it was the limit; always less than it was asked for, so that the search ends.
   const bool short_of_rate = trial.GeneratorLoss() > options_.generator_loss_bound;
   const double tried_per_s = short_of_rate ? std::min(trial.SentPerS(), rate_ * (1 - options_.resolution)) : rate_;
-  trials_.push_back(std::move(trial));
+  trials_.push_back(trial);
 
   if (verdict == TrialVerdict::kTooShort) {
     if (++too_short_ == kMostTooShort) phase_ = Phase::kDone;

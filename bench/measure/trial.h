@@ -27,8 +27,8 @@ struct Trial {
   double seconds = 0;                          // How long was sent.
   uint64_t sent = 0;                           // What the kernel or the port took.
   uint64_t generator_lost = 0;                 // What was due and could not be enqueued, or came too late.
-  FlowTotals flows;                            // As received, the wait for stragglers over.
-  LatencySummary latency;
+  FlowTotals flows = {};                       // As received, the wait for stragglers over.
+  LatencySummary latency = {};
 
   uint64_t Lost() const { return flows.Lost(sent); }
   double Loss() const { return sent == 0 ? 0 : static_cast<double>(Lost()) / static_cast<double>(sent); }
