@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <string>
 #include <thread>
 #include <vector>
@@ -69,6 +70,7 @@ class DpdkLink : public Link {
   absl::Status OpenPort(uint16_t id);
   absl::Status WaitForLinks(relay::Duration wait);
   const auto& OfPort(const auto& list, size_t port) const { return list[std::min(port, list.size() - 1)]; }
+  uint32_t PortOfLeg(uint32_t leg) const { return leg & ((1u << port_bits_) - 1); }
   uint64_t PayloadSum(rte_mbuf* m, std::span<const uint8_t> payload) const;
 
   const DpdkIoOptions options_;
@@ -76,6 +78,7 @@ class DpdkLink : public Link {
   uint32_t max_payload_ = 0;
   uint32_t headers_size_ = 0;
   std::vector<Port> ports_;
+  int port_bits_ = 0;
   rte_mempool* any_pool_ = nullptr;
   rte_mempool* filler_pool_ = nullptr;
 
@@ -141,6 +144,8 @@ absl::Status DpdkLink::Open(relay::Duration wait) {
     if (absl::Status opened = OpenPort(id); !opened.ok()) return opened;
   }
   if (ports_.empty()) return absl::InvalidArgumentError("--eal names no port (--vdev=... or -a ...)");
+  if (!std::has_single_bit(ports_.size())) return absl::InvalidArgumentError("--eal: one port, or two, or four");
+  port_bits_ = std::bit_width(ports_.size()) - 1;
   for (size_t i = 0; i < ports_.size(); ++i) {
     ports_[i].clients.emplace(OfPort(options_.client_nets, i));
     const uint64_t clients = (legs_ + ports_.size() - 1) / ports_.size();
@@ -247,21 +252,20 @@ uint64_t DpdkLink::PayloadSum(rte_mbuf* m, std::span<const uint8_t> payload) con
 
 uint32_t DpdkLink::Send(uint32_t count) {
   count = std::min(count, prepared_);
-  const auto ports = static_cast<uint32_t>(ports_.size());
   for (uint32_t i = 0; i < count; ++i) {
     rte_mbuf* const m = out_mbufs_[i];
-    const FrameWriter& writer = *ports_[out_[i].leg % ports].writer;
+    const FrameWriter& writer = *ports_[PortOfLeg(out_[i].leg)].writer;
     const std::span<const uint8_t> payload(out_[i].payload, out_[i].size);
-    writer.Write(out_[i].payload - headers_size_, out_[i].leg / ports, out_[i].size,
+    writer.Write(out_[i].payload - headers_size_, out_[i].leg >> port_bits_, out_[i].size,
                  writer.needs_sum() ? PayloadSum(m, payload) : 0);
     m->data_len = static_cast<uint16_t>(headers_size_ + out_[i].size);
     m->pkt_len = m->data_len;
   }
   uint32_t sent = 0;
   while (sent < count) {
-    const uint32_t port = out_[sent].leg % ports;
-    uint32_t run = ports == 1 ? count - sent : 1;
-    while (sent + run < count && out_[sent + run].leg % ports == port) ++run;
+    const uint32_t port = PortOfLeg(out_[sent].leg);
+    uint32_t run = port_bits_ == 0 ? count - sent : 1;
+    while (sent + run < count && PortOfLeg(out_[sent + run].leg) == port) ++run;
     const uint16_t taken = rte_eth_tx_burst(ports_[port].id, 0, &out_mbufs_[sent], static_cast<uint16_t>(run));
     sent += taken;
     if (taken < run) break;
@@ -292,7 +296,7 @@ std::span<const Incoming> DpdkLink::Receive() {
         ++(read.what == FrameRead::What::kBroken ? broken_frames_ : other_frames_);
         continue;
       }
-      const uint32_t leg = read.client * ports + port;
+      const uint32_t leg = read.client << port_bits_ | port;
       in_[count++] = {read.payload.data(), static_cast<uint32_t>(read.payload.size()), leg};
     }
     if (count == 0 && held_ > 0) {

@@ -47,7 +47,8 @@ ClientAddresses::ClientAddresses(const ClientNet& net)
   const uint64_t addresses = host_bits >= 32 ? uint64_t{1} << 32 : uint64_t{1} << host_bits;
   if (host_bits < 32) low_ &= ~(static_cast<uint32_t>(addresses) - 1);
   if (host_bits >= 32) low_ = 0;
-  hosts_ = static_cast<uint32_t>(std::min<uint64_t>(addresses - 2, kMostHosts));  // Without network and broadcast.
+  // Without network and broadcast.
+  host_bits_ = static_cast<int>(std::bit_width(std::min<uint64_t>(addresses - 2, kMostHosts))) - 1;
 }
 
 disco::AddrPort ClientAddresses::Of(uint32_t client) const {

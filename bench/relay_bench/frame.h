@@ -21,8 +21,8 @@ inline constexpr uint32_t kIpv6Size = 40;
 inline constexpr uint32_t kUdpSize = 8;
 inline constexpr uint32_t HeadersSize(bool ipv4) { return kEthernetSize + (ipv4 ? kIpv4Size : kIpv6Size) + kUdpSize; }
 
-// Addresses for clients 0, 1, 2, ... of a network, each another one: first all hosts of the network, then once more
-// with the next port.
+// Addresses for clients 0, 1, 2, ... of a network, each another one: first the hosts of the network, as many of them as
+// are a power of two, then the same ones with the next port.
 class ClientAddresses {
  public:
   static constexpr uint16_t kFirstPort = 20000;
@@ -30,17 +30,17 @@ class ClientAddresses {
 
   explicit ClientAddresses(const ClientNet& net);
 
-  uint64_t capacity() const { return uint64_t{hosts_} * kPorts; }
+  uint64_t capacity() const { return uint64_t{kPorts} << host_bits_; }
   bool ipv4() const { return ipv4_; }
   // The last four bytes of the address, host order: the ones that vary.
-  uint32_t LowOf(uint32_t client) const { return low_ + 1 + client % hosts_; }
-  uint16_t PortOf(uint32_t client) const { return static_cast<uint16_t>(kFirstPort + client / hosts_); }
+  uint32_t LowOf(uint32_t client) const { return low_ + 1 + (client & ((1u << host_bits_) - 1)); }
+  uint16_t PortOf(uint32_t client) const { return static_cast<uint16_t>(kFirstPort + (client >> host_bits_)); }
   disco::AddrPort Of(uint32_t client) const;
   // nullopt: not an address that Of gives. Of the low four bytes alone.
   std::optional<uint32_t> ClientOf(uint32_t low, uint16_t port) const {
     const uint32_t host = low - low_ - 1;
-    if (host >= hosts_ || port < kFirstPort || port >= kFirstPort + kPorts) return std::nullopt;
-    const uint64_t client = uint64_t{port - uint32_t{kFirstPort}} * hosts_ + host;
+    if (host >> host_bits_ != 0 || port < kFirstPort || port >= kFirstPort + kPorts) return std::nullopt;
+    const uint64_t client = uint64_t{port - uint32_t{kFirstPort}} << host_bits_ | host;
     return client < UINT32_MAX ? std::optional(static_cast<uint32_t>(client)) : std::nullopt;
   }
   const std::array<uint8_t, 16>& base() const { return base_; }
@@ -48,8 +48,8 @@ class ClientAddresses {
  private:
   std::array<uint8_t, 16> base_;  // v4-mapped for IPv4; the low four bytes are unused.
   bool ipv4_;
-  uint32_t low_;    // Of the network's own address.
-  uint32_t hosts_;  // So many of them are used.
+  uint32_t low_;   // Of the network's own address.
+  int host_bits_;  // 2^this of the hosts behind it are used.
 };
 
 // The sum of 16-bit words as they lie in memory, not folded; an odd last byte counts as followed by 0 (RFC 1071).

@@ -1,5 +1,7 @@
 #include "bench/relay_bench/load.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -9,15 +11,19 @@ namespace bench {
 namespace {
 
 constexpr uint32_t kPlainBurst = 32;
-
-uint32_t* NewSequences(size_t flows) {
-  // Pages are touched as their flows are used.
-  auto* const sequences = static_cast<uint32_t*>(std::calloc(flows, sizeof(uint32_t)));
-  if (sequences == nullptr) std::abort();
-  return sequences;
-}
+constexpr double kFastRate = 1e6;  // Packets a second from which on they are due in bursts.
 
 }  // namespace
+
+BigArray::BigArray(size_t size) {
+  const size_t bytes = std::max<size_t>(size, 1) * sizeof(uint32_t);
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) std::abort();
+  madvise(memory, bytes, MADV_HUGEPAGE);
+  words_ = {static_cast<uint32_t*>(memory), Unmap{bytes}};
+}
+
+void BigArray::Unmap::operator()(uint32_t* words) const { munmap(words, bytes); }
 
 Load::Load(const Options& options, Link& link, std::span<const Pair> all, Handshakes& handshakes)
     : options_(options),
@@ -26,14 +32,15 @@ Load::Load(const Options& options, Link& link, std::span<const Pair> all, Handsh
       handshakes_(handshakes),
       burst_(std::clamp(options.run_length, kPlainBurst, kMaxBurst)),
       random_(options.seed),
-      sequences_(nullptr, std::free),
       tracker_(std::make_unique<FlowTracker>(0)) {}
 
 void Load::Begin(uint32_t run, double per_second, relay::Instant now) {
   run_ = run;
   first_ = bound_.front();
   contiguous_ = bound_.back() - first_ + 1 == bound_.size() && std::is_sorted(bound_.begin(), bound_.end());
-  sequences_ = {NewSequences(all_.size() * 2), std::free};
+  sequences_ = BigArray(all_.size() * 2);
+  vnis_ = BigArray(all_.size());
+  for (size_t i = 0; i < all_.size(); ++i) vnis_[i] = all_[i].vni;
   tracker_ = std::make_unique<FlowTracker>(all_.size() * 2);
   latency_.Clear();
   strays_ = {};
@@ -41,7 +48,9 @@ void Load::Begin(uint32_t run, double per_second, relay::Instant now) {
   left_in_run_ = 0;
   size_at_ = 0;
   pacer_ = std::make_unique<Pacer>(
-      Pacer::Options{.per_second = per_second, .burst = options_.run_length > 1 ? options_.run_length : 1},
+      Pacer::Options{
+          .per_second = per_second,
+          .burst = per_second > kFastRate ? std::max(options_.run_length, kPlainBurst) : options_.run_length},
       relay::ToNs(now));
   ChooseFlows(0);
 }
@@ -62,12 +71,12 @@ void Load::ChooseFlows(uint32_t from) {
   for (uint32_t i = from; i < burst_; ++i) {
     flows_[i] = NextFlow();
     __builtin_prefetch(&sequences_[flows_[i]], 1);
-    __builtin_prefetch(&all_[PairOf(flows_[i])]);
+    __builtin_prefetch(&vnis_[PairOf(flows_[i])]);
   }
 }
 
 void Load::Fill(const Outgoing& room, uint32_t flow, int64_t intended_ns) {
-  geneve::Write({.vni = all_[PairOf(flow)].vni, .protocol = geneve::kProtocolWireGuard},
+  geneve::Write({.vni = vnis_[PairOf(flow)], .protocol = geneve::kProtocolWireGuard},
                 std::span<uint8_t, geneve::kHeaderSize>(room.payload, geneve::kHeaderSize));
   WriteStamp({room.payload + geneve::kHeaderSize, room.size - geneve::kHeaderSize},
              {.run = run_, .flow = flow, .sequence = sequences_[flow]++, .intended_ns = intended_ns},
@@ -85,12 +94,15 @@ uint32_t Load::Send(relay::Instant now) {
   const auto count = static_cast<uint32_t>(rooms.size());
   const std::vector<uint16_t>& sizes = options_.sizes.cycle();
   uint64_t size_at = size_at_;
+  // Few looks give packets of different times: the schedule is in bursts where it is fast.
+  const int64_t first_ns = count > 0 ? pacer_->IntendedNs(0) : 0;
+  const bool one_time = count > 0 && pacer_->IntendedNs(count - 1) == first_ns;
   for (uint32_t i = 0; i < count; ++i) {
     // A train is of one size: the size changes with the run.
     rooms[i].size = sizes[options_.run_length > 1 ? size_at / options_.run_length % sizes.size() : size_at];
     rooms[i].leg = flows_[i];
     if (++size_at == sizes.size() * options_.run_length) size_at = 0;
-    Fill(rooms[i], flows_[i], pacer_->IntendedNs(i));
+    Fill(rooms[i], flows_[i], one_time ? first_ns : pacer_->IntendedNs(i));
   }
   const uint32_t sent = link_.Send(count);
   for (uint32_t i = count; i > sent; --i) Unsend(flows_[i - 1]);
@@ -143,7 +155,7 @@ void Load::Receive(std::span<const Incoming> burst, relay::Instant now) {
         g.size = in.size;
         ++count;
         tracker_->Prefetch(g.stamp.flow);
-        __builtin_prefetch(&all_[PairOf(g.stamp.flow)]);
+        __builtin_prefetch(&vnis_[PairOf(g.stamp.flow)]);
       } else if (status == StampStatus::kCorrupt) {
         tracker_->RecordCorrupt();
       } else if (Stamp probe; ReadStamp(body, options_.probe_run, probe) == StampStatus::kOk) {
@@ -155,7 +167,7 @@ void Load::Receive(std::span<const Incoming> burst, relay::Instant now) {
     for (const Good& g : std::span(good).first(count)) {
       const uint32_t expected = options_.reflector ? g.stamp.flow : OtherLeg(g.stamp.flow);
       const bool right_leg = g.leg == expected || g.leg == kUnknownLeg;
-      const bool right_vni = g.vni == all_[PairOf(g.stamp.flow)].vni;
+      const bool right_vni = g.vni == vnis_[PairOf(g.stamp.flow)];
       if (!right_leg || !right_vni) [[unlikely]] {
         ++(right_leg ? strays_.wrong_vni : strays_.wrong_leg);
         tracker_->RecordCorrupt();

@@ -36,6 +36,22 @@ class Random {
   uint64_t state_;
 };
 
+// Numbers that are used at random: zero, on huge pages where there are any, touched as used.
+class BigArray {
+ public:
+  BigArray() = default;
+  explicit BigArray(size_t size);
+  uint32_t& operator[](size_t i) { return words_[i]; }
+  uint32_t operator[](size_t i) const { return words_[i]; }
+
+ private:
+  struct Unmap {
+    size_t bytes;
+    void operator()(uint32_t* words) const;
+  };
+  std::unique_ptr<uint32_t[], Unmap> words_{nullptr, Unmap{0}};
+};
+
 // What came that should not have: each is a fault of the relay's, or somebody else's packet.
 struct Strays {
   uint64_t not_ours = 0;   // Neither a stamp of this run nor a handshake message that somebody waits for.
@@ -99,7 +115,8 @@ class Load {
   Random random_;
   uint32_t run_ = 0;
   std::unique_ptr<Pacer> pacer_;
-  std::unique_ptr<uint32_t[], void (*)(void*)> sequences_;  // By flow; next to be sent.
+  BigArray sequences_;  // By flow; next to be sent.
+  BigArray vnis_;       // By pair: what a packet needs of it, apart from the rest.
   std::unique_ptr<FlowTracker> tracker_;
   LatencyHistogram latency_;
   Strays strays_;
