@@ -118,8 +118,11 @@ Trial Runner::RunTrial(double per_second, double seconds, std::string label, boo
       next_look = now + std::chrono::milliseconds(100);
     }
   }
-  load_->End(now);
-  hostile_->End(now);
+  // What is due until the very end, and was not when we last looked.
+  const relay::Instant ended = std::min(now, end);
+  load_->Send(ended - relay::Duration(1));
+  load_->End(ended);
+  hostile_->End(ended);
   attacking_ = attacked_before;
   Drain();
   ShowProgress(now, label, true);
@@ -156,7 +159,8 @@ bool Runner::Turn(relay::Instant now) {
 void Runner::Drain() {
   const relay::Instant began = world_.clock();
   relay::Instant heard = began;
-  for (relay::Instant now = began; now - heard < options_.drain && now - began < kLongestDrain; now = world_.clock()) {
+  for (relay::Instant now = began; now - began < kLongestDrain; now = world_.clock()) {
+    if (now - heard > options_.drain && handshakes_->idle()) return;
     if (load_->totals().received >= load_->pacer().sent() && handshakes_->idle()) return;
     if (Turn(now)) {
       heard = now;
