@@ -10,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,7 @@
 #include "bench/relay_bench/flags.h"
 #include "bench/relay_bench/runner.h"
 #include "bench/relay_bench/socket_link.h"
+#include "bench/relay_bench/tsc_clock.h"
 
 namespace {
 
@@ -154,9 +156,12 @@ int main(int argc, char** argv) {
     source = *std::move(opened);
   }
 
+  // Sockets sleep by the kernel's clock, ports never do.
+  std::function<relay::Instant()> clock = [] { return std::chrono::steady_clock::now(); };
+  if (options->io == bench::Io::kDpdk) clock = [tsc = bench::TscClock()] { return tsc.now(); };
   const bool terminal = isatty(STDERR_FILENO) == 1;
   bench::Runner runner(*options, *sizes, *link, source.get(), keys, std::move(pair_keys),
-                       {.clock = [] { return std::chrono::steady_clock::now(); },
+                       {.clock = std::move(clock),
                         .show = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); },
                         .terminal = terminal,
                         .stop = &g_stop});

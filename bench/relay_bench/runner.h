@@ -51,6 +51,7 @@ class Runner {
   absl::Status Adopt(Allocated& allocated, relay::Instant now);
   absl::Status SetUp();
   void PretendBound();
+  absl::Status NoAnswer() const;
 
   // Sends for so long at that rate (0: unlimited), waits for stragglers, and says what came of it.
   Trial RunTrial(double per_second, double seconds, std::string label, bool sample);

@@ -39,7 +39,7 @@ absl::Status Runner::SetUp() {
   const double seconds = std::chrono::duration<double>(world_.clock() - began).count();
   if (bound_.empty()) {
     if (Stopped()) return absl::CancelledError("ended before a pair was bound");
-    return absl::UnavailableError(absl::StrCat("no answer to any handshake from ", relay_ ? relay_->ToString() : "?"));
+    return NoAnswer();
   }
   result_.handshakes = handshakes_->result();
   result_.handshakes->seconds = seconds;
@@ -55,6 +55,12 @@ absl::Status Runner::SetUp() {
   std::sort(bound_.begin(), bound_.end());
   load_->SetBound(bound_);
   return absl::OkStatus();
+}
+
+absl::Status Runner::NoAnswer() const {
+  std::string text = absl::StrCat("no answer to any handshake from ", relay_ ? relay_->ToString() : "?");
+  for (const std::string& note : link_.Notes()) absl::StrAppend(&text, "; ", note);
+  return absl::UnavailableError(text);
 }
 
 // What swaps addresses needs no endpoints: any VNI will do.
@@ -96,7 +102,7 @@ absl::Status Runner::Bind(uint32_t begin, uint32_t end) {
       if (more > 0) source_->Allow(more);
     }
     if (!failed.empty() && handshakes_->challenges() == 0) {
-      return absl::UnavailableError("no answer to any handshake from " + relay_->ToString());
+      return NoAnswer();
     }
     if (now - last_done > kPatience) return absl::UnavailableError("nothing happened for a minute; gave up binding");
     if (options_.progress && now >= next_show) {
