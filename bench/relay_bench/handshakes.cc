@@ -20,7 +20,7 @@ absl::Status Handshakes::BindPair(uint32_t pair, Instant now) {
     if (absl::Status started = Start(flight, side, now); !started.ok()) return started;
     ++result_.started;
   }
-  Schedule(vni, serial_, now + options_.retry);
+  Schedule(vni, serial_, flight, now + options_.retry);
   return absl::OkStatus();
 }
 
@@ -35,7 +35,7 @@ bool Handshakes::Rebind(uint32_t leg, Instant now) {
     return false;
   }
   ++result_.started;
-  Schedule(vni, serial_, now + options_.retry);
+  Schedule(vni, serial_, *it->second.flight, now + options_.retry);
   return true;
 }
 
@@ -83,7 +83,7 @@ bool Handshakes::HandleControl(uint32_t to, uint32_t vni, std::span<const uint8_
     } else if (flight.legs[0].answered && flight.legs[1].answered) {
       flight.probes = 1;
       SendProbe(flight);
-      Schedule(vni, it->second.serial, now + kProbeRetry);
+      Schedule(vni, it->second.serial, flight, now + kProbeRetry);
     }
     return true;
   }
@@ -160,10 +160,11 @@ void Handshakes::Tick(Instant now) {
     const Due due = due_.top();
     due_.pop();
     const auto it = flights_.find(due.vni);
-    if (it == flights_.end() || it->second.serial != due.serial) continue;
+    if (it == flights_.end() || it->second.serial != due.serial || it->second.flight->due != due.at) continue;
+    Flight& flight = *it->second.flight;
     Instant next;
-    if (Retry(*it->second.flight, now, next)) {
-      Schedule(due.vni, due.serial, next);
+    if (Retry(flight, now, next)) {
+      Schedule(due.vni, due.serial, flight, next);
     } else {
       Finish(due.vni, false);
     }

@@ -28,8 +28,8 @@ namespace bench {
 class Handshakes {
  public:
   using Instant = relay::Instant;
-  static constexpr relay::Duration kProbeRetry = std::chrono::milliseconds(100);
-  static constexpr int kProbes = 3;  // Then the handshakes begin anew.
+  static constexpr relay::Duration kProbeRetry = std::chrono::milliseconds(250);
+  static constexpr int kProbes = 4;  // Then the handshakes begin anew.
 
   struct Options {
     relay::Duration retry = std::chrono::milliseconds(500);
@@ -84,6 +84,7 @@ class Handshakes {
     bool binds = false;  // A new pair's, that ends with a probe.
     int probes = 0;
     int restarts = 0;
+    Instant due{};  // The one entry of due_ that counts.
   };
   struct Due {
     Instant at;
@@ -102,7 +103,10 @@ class Handshakes {
   void Complete(Leg& leg, Instant now);
   void Finish(uint32_t vni, bool bound);
   bool Retry(Flight& flight, Instant now, Instant& next);
-  void Schedule(uint32_t vni, uint64_t serial, Instant at) { due_.push({at, vni, serial}); }
+  void Schedule(uint32_t vni, uint64_t serial, Flight& flight, Instant at) {
+    flight.due = at;
+    due_.push({at, vni, serial});
+  }
 
   const Options options_;
   std::span<const Pair> pairs_;

@@ -165,12 +165,13 @@ int main(int argc, char** argv) {
                         .show = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); },
                         .terminal = terminal,
                         .stop = &g_stop});
+  const bench::Machine machine = bench::ThisMachine();  // With all the cores that we may use.
   if (status = Pin(options->core); !status.ok()) return Fail(status);
   absl::StatusOr<bench::Result> result = runner.Run();
   if (!result.ok()) return Fail(result.status());
   result->target = options->reflector ? "reflector" : options->relay_api + options->endpoints_file;
   result->date = bench::UtcDate(std::time(nullptr));
-  result->machine = bench::ThisMachine();
+  result->machine = machine;
   result->settings.emplace_back("command line", absl::StrJoin(options->command_line, " "));
   return Report(*options, *result);
 }
