@@ -173,7 +173,7 @@ absl::Status ReadLoad(Options& options) {
        {ReadCount("pairs", FLAGS_pairs, 1, kMostPairs), ReadCount("api_connections", FLAGS_api_connections, 1, 1000),
         ReadCount("bind_window", FLAGS_bind_window, 1, kMostPairs), ReadCount("burst", FLAGS_burst, 0, kTrain),
         ReadCount("handshake_tries", FLAGS_handshake_tries, 1, 1000),
-        ReadCount("core", static_cast<uint64_t>(FLAGS_core + 1), 0, 1024),
+        ReadCount("core", static_cast<uint64_t>(int64_t{FLAGS_core} + 1), 0, 1024),
         ReadDuration("duration", FLAGS_duration, std::chrono::milliseconds(1), options.duration),
         ReadDuration("warmup", FLAGS_warmup, {}, options.warmup),
         ReadDuration("drain", FLAGS_drain, std::chrono::milliseconds(1), options.drain),

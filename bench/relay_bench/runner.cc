@@ -13,6 +13,7 @@ constexpr uint32_t kMostAttackPairs = 4096;
 constexpr int kReceivesATurn = 4;
 constexpr relay::Duration kLongestDrain = std::chrono::seconds(3);
 constexpr relay::Duration kLongestWait = std::chrono::milliseconds(20);
+constexpr relay::Duration kHostileWait = std::chrono::milliseconds(1);
 constexpr double kLoneTrialSeconds = 1;
 
 double SecondsOf(relay::Duration d) { return std::chrono::duration<double>(d).count(); }
@@ -86,7 +87,7 @@ absl::StatusOr<Result> Runner::Run() {
   return std::move(result_);
 }
 
-Trial Runner::RunTrial(double per_second, double seconds, std::string label, bool sample) {
+Trial Runner::RunTrial(double per_second, double seconds, const std::string& label, bool sample) {
   relay::Instant now = world_.clock();
   const relay::Instant end = now + DurationOf(seconds);
   load_->Begin(NewRun(), per_second, now);
@@ -105,7 +106,8 @@ Trial Runner::RunTrial(double per_second, double seconds, std::string label, boo
     if (sent == 0 && !received) {
       const relay::Instant due{std::chrono::nanoseconds(load_->pacer().NextDueNs())};
       // The abuse has pacers of its own, which are not asked.
-      link_.Wait(hostile_->sent() > 0 ? now : std::min({due, end, now + kLongestWait}));
+      const relay::Duration most = options_.hostile.Total() > 0 ? kHostileWait : kLongestWait;
+      link_.Wait(std::min({due, end, now + most}));
     }
     now = world_.clock();
     if (now >= next_sample) {

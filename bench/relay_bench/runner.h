@@ -54,7 +54,7 @@ class Runner {
   absl::Status NoAnswer() const;
 
   // Sends for so long at that rate (0: unlimited), waits for stragglers, and says what came of it.
-  Trial RunTrial(double per_second, double seconds, std::string label, bool sample);
+  Trial RunTrial(double per_second, double seconds, const std::string& label, bool sample);
   absl::Status Search();
   void Drain();
   // One turn of everything that goes on: receive, handshakes, abuse. False: nothing happened.
