@@ -121,6 +121,7 @@ class DpdkWorker {
   uint64_t started_at_ = 0;    // TSC.
   uint64_t last_busy_at_ = 0;  // TSC.
   uint64_t idle_after_cycles_ = 0;
+  bool has_interrupts_ = true;    // Every port that we poll wakes us.
   std::vector<uint8_t> scratch_;  // A datagram in one piece, if it came in several.
 };
 
