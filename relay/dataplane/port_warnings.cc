@@ -38,7 +38,9 @@ void WarnOfKernelInterface(const Port& port, const KernelInterface& kernel, cons
 
 void AppendPortWarnings(const Port& port, const DpdkOptions& options, std::vector<std::string>& out) {
   const std::string who = absl::StrCat(port.name, " (", port.driver, "): ");
-  if (const std::optional<KernelInterface> kernel = ReadKernelInterface(port.kernel_interface)) {
+  // Of other ports it is the TAP interface to the kernel, which relayd made itself.
+  const bool is_wire = port.driver == kAfXdpDriver || port.driver == kAfPacketDriver;
+  if (const auto kernel = ReadKernelInterface(is_wire ? port.kernel_interface : 0)) {
     WarnOfKernelInterface(port, *kernel, who, out);
   }
   if (port.rx_queues < options.workers || port.tx_queues < options.workers) {
