@@ -9,16 +9,20 @@ net_af_xdp  The cable itself, which has the addresses: relayd's XDP program take
 Port i has 198.18.i.1, .2 and .3, and 2001:db8:i::1.
 """
 
+import contextlib
+import json
 import os
 import re
+import tempfile
+import threading
 
 import netns
-from disco import Client, udp_socket
-from programs import Relayd, wait_until
+from disco import Client, Key, udp_socket
+from programs import Relayd
 from relay_test_case import RelayTestCase
 
 EAL = "--no-huge -m 256 --no-shconf --no-pci"  # As on any machine: no hugepages, no NIC.
-TOOLS = ("ip", "bridge", "ping")
+TOOLS = ("ip", "ping")
 
 
 def addresses(port, *hosts):
@@ -28,6 +32,10 @@ def addresses(port, *hosts):
 
 def ipv6_of(port, host):
     return f"2001:db8:{port or ''}::{host}".replace(":::", "::")
+
+
+def mac_of(namespace, interface):
+    return re.search(r"link/ether (\S+)", namespace.ip(f"-o link show dev {interface}")).group(1)
 
 
 def await_link(machine, *relay_ips):
@@ -40,33 +48,31 @@ class Tap:
     name = "net_tap"
     flags = ()
 
-    def __init__(self, relay, ports, hosts=(1, 2, 3)):
-        self.relay, self.ports, self.hosts = relay, ports, hosts
+    def __init__(self, relay, addresses_of):
+        self.relay, self.addresses_of, self.ports = relay, addresses_of, range(len(addresses_of))
         relay.sysctl("net/ipv4/conf/all/arp_ignore", 1)  # Bridge and cable have no address: they answer for none.
-        for port in range(ports):
-            relay.ip(f"link add bridge{port} type bridge")
-            for name in (f"bridge{port}", f"cable{port}"):
-                relay.sysctl(f"net/ipv6/conf/{name}/disable_ipv6", 1)
+        for port in self.ports:
+            relay.make_bridge(f"bridge{port}")
+            relay.sysctl(f"net/ipv6/conf/cable{port}/disable_ipv6", 1)
             relay.ip(f"link set cable{port} master bridge{port}")
-            relay.ip(f"link set bridge{port} up")
 
     def vdevs(self):
-        return [f"net_tap{port},iface=wire{port}" for port in range(self.ports)]
+        return [f"net_tap{port},iface=wire{port},mac=02:00:00:00:00:0{port}" for port in self.ports]
 
     def local_addresses(self):
         """relayd is told of them, because they come only with its TAP interfaces."""
-        texts = [text.split("/")[0] for port in range(self.ports) for text in addresses(port, *self.hosts)]
+        texts = [text.split("/")[0] for texts in self.addresses_of for text in texts]
         return [f"--local_addrs={','.join(texts)}"]
 
     def plug_in(self):
         """Once relayd has made its interfaces."""
-        for port in range(self.ports):
+        for port in self.ports:
             wire = f"wire{port}"
             self.relay.sysctl(f"net/ipv6/conf/{wire}/disable_ipv6", 1)
             # The kernel's end begins with the MAC address of DPDK's, which the bridge would then take for its own.
             self.relay.ip(f"link set {wire} address 02:00:00:00:ff:0{port}")
             self.relay.ip(f"link set {wire} master bridge{port}")
-            self.relay.add_addresses(f"relay{port}", addresses(port, *self.hosts))
+            self.relay.add_addresses(f"relay{port}", self.addresses_of[port])
 
     def kernel_interface(self, port):
         """Where the kernel has the machine's addresses."""
@@ -85,15 +91,15 @@ class AfXdp:
     name = "net_af_xdp"
     flags = ("--udp_checksum=compute",)  # The clients' end of a veth leaves checksums unfinished.
 
-    def __init__(self, relay, ports, hosts=(1, 2, 3)):
-        self.relay, self.ports = relay, ports
-        for port in range(ports):
+    def __init__(self, relay, addresses_of):
+        self.relay, self.ports = relay, range(len(addresses_of))
+        for port in self.ports:
             # So that IPv6 addresses are still there when the link comes back.
             relay.sysctl(f"net/ipv6/conf/cable{port}/keep_addr_on_down", 1)
-            relay.add_addresses(f"cable{port}", addresses(port, *hosts))
+            relay.add_addresses(f"cable{port}", addresses_of[port])
 
     def vdevs(self):
-        return [f"net_af_xdp{port},iface=cable{port}" for port in range(self.ports)]
+        return [f"net_af_xdp{port},iface=cable{port}" for port in self.ports]
 
     def local_addresses(self):
         return []
@@ -114,22 +120,26 @@ class AfXdp:
 class Appliance:
     """The relay's machine, and a switch at each of its ports. `start` starts relayd on it."""
 
-    def __init__(self, test, kind, ports=1, hosts=(1, 2, 3)):
+    def __init__(self, test, kind, ports=1, addresses_of=None):
+        addresses_of = addresses_of or [addresses(port, 1, 2, 3) for port in range(ports)]
         self.test = test
         self.relay = netns.Namespace("relay")
-        self.switches = [netns.Switch(f"switch{port}") for port in range(ports)]
+        self.switches = [netns.Switch(f"switch{port}") for port in range(len(addresses_of))]
         for namespace in (self.relay, *self.switches):
             test.addCleanup(namespace.close)
         for port, switch in enumerate(self.switches):
             switch.plug_in(self.relay, f"cable{port}")
-        self.kind = kind(self.relay, ports, hosts)
+        self.kind = kind(self.relay, addresses_of)
+
+    def mac(self, port):
+        return mac_of(self.relay, self.kind.kernel_interface(port))
 
     def flags(self, eal=EAL):
         vdevs = " ".join(f"--vdev={vdev}" for vdev in self.kind.vdevs())
         return ["--io=dpdk", f"--eal={eal} {vdevs}", *self.kind.flags, *self.kind.local_addresses()]
 
     def start(self, *flags, **relayd):
-        """A running relayd, with whose address the machine's addresses are reachable."""
+        """A running relayd, plugged in."""
         started = self.test.start(Relayd(*self.flags(), *flags, namespace=self.relay, **relayd))
         self.kind.plug_in()
         return started
@@ -147,12 +157,92 @@ class Machine(netns.Namespace):
         appliance.switches[port].plug_in(self, f"client{host}", addresses(port, host))
         self.interface = f"client{host}"
 
-    def socket(self, relay_ip, port=0):
-        with self.entered():
-            return udp_socket(self.v6 if ":" in relay_ip else self.v4, port)
+    def mac(self):
+        return mac_of(self, self.interface)
 
-    def relay_ip(self, family=4):
+    def ip_of(self, family):
+        return self.v4 if family == 4 else self.v6
+
+    def relay_ip(self, family):
         return f"198.18.{self.port}.1" if family == 4 else ipv6_of(self.port, 1)
+
+
+POLICY = {"peers": [{"prefix": prefix, "capabilities": ["relay", "admin"]}
+                    for prefix in ("198.18.0.0/15", "2001:db8::/32", "127.0.0.0/8")]}
+
+
+class MachinesTestCase(RelayTestCase):
+    """An appliance, and alice and bob on machines of their own: on the first switch and on the last one."""
+
+    kind, ports = Tap, 1
+
+    def start_relayd(self):
+        self.appliance = Appliance(self, self.kind, self.ports)
+        self.relay = self.appliance.relay
+        self.alice = Machine(self, self.appliance, 10)
+        self.bob = Machine(self, self.appliance, 11, self.ports - 1)
+        return self.restart_relayd()
+
+    def restart_relayd(self):
+        policy = self.enterContext(tempfile.NamedTemporaryFile("w", suffix=".json"))
+        json.dump(POLICY, policy)
+        policy.flush()
+        self.relayd = self.appliance.start(f"--policy_file={policy.name}", *self.flags, api="[::]:0")
+        self.relayd.api = self.relayd.api.replace("[::]", "127.0.0.1")
+        for machine in (self.alice, self.bob):
+            await_link(machine, machine.relay_ip(4), machine.relay_ip(6))
+        return self.relayd
+
+    def pair_on(self, *places):
+        """A new endpoint's clients, each at (namespace, its own address, the relay's), or at a Machine of a family."""
+        keys = Key(), Key()
+        endpoint = self.relayd.allocate(*keys)
+        clients = []
+        for (machine, *where), key, peer in zip(places, keys, reversed(keys)):
+            own, relay_ip = where if len(where) == 2 else (machine.ip_of(where[0]), machine.relay_ip(where[0]))
+            with machine.entered():
+                sock = udp_socket(own)
+            clients.append(Client(key, endpoint, peer.public, (relay_ip, self.relayd.udp_port), sock))
+        return clients
+
+    def bound_pair_on(self, *places):
+        pair = self.pair_on(*places)
+        self.bind(*pair)
+        return pair
+
+
+class Load:
+    """Data from one client to the other, some thousands a second in small bursts, until the block's end."""
+
+    def __init__(self, sender, receiver, burst=16):
+        self.sender, self.receiver, self.burst = sender, receiver, burst
+        self.heard = 0
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._send, self._hear)]
+
+    def _send(self):
+        packet = self.sender.data_packet(os.urandom(1000))
+        while not self._stop.wait(0.003):
+            for _ in range(self.burst):
+                with contextlib.suppress(OSError):  # The link is down, or its queue is full.
+                    self.sender.send(packet)
+
+    def _hear(self):
+        while True:
+            if self.receiver.hear(0.2):
+                self.heard += 1
+            elif self._stop.is_set():
+                return
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(10)
 
 
 class DpdkTestCase(RelayTestCase):

@@ -110,6 +110,15 @@ class Namespace:
         for address in addresses:
             self.ip(f"address add {address} dev {interface}" + (" nodad" if ":" in address else ""))
 
+    def make_bridge(self, name):
+        """Passes frames on as they are, whatever the machine's firewall does with bridges."""
+        self.ip(f"link add {name} type bridge")
+        for family in ("ip", "ip6", "arp"):
+            with contextlib.suppress(FileNotFoundError):  # The module is not loaded.
+                self.sysctl(f"net/bridge/bridge-nf-call-{family}tables", 0)
+        self.sysctl(f"net/ipv6/conf/{name}/disable_ipv6", 1)
+        self.ip(f"link set {name} up")
+
     def sysctl(self, path, value):
         with self.entered(), open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
             file.write(str(value))
@@ -129,8 +138,7 @@ class Switch(Namespace):
         super().__init__(label)
         self.sysctl("net/ipv6/conf/all/disable_ipv6", 1)
         self.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
-        self.ip("link add bridge type bridge")
-        self.ip("link set bridge up")
+        self.make_bridge("bridge")
 
     def plug_in(self, machine, name, addresses=()):
         connect(self, machine, name, (), addresses)

@@ -99,10 +99,13 @@ class ProtocolDropsTest(RelayTestCase):
         packets = [a.bind_packet(generation=1) for _ in range(200)]
         for packet in packets:
             a.send(packet)
-        self.wait_at_rest(self.relayd)
-        metrics = self.relayd.metrics()
-        challenged = metrics.get("relayd_handshakes_total", result="challenged") - before
-        self.assertEqual(challenged + metrics.dropped()["control_rate_limited"], 200)
+
+        def challenged_and_limited():
+            metrics = self.relayd.metrics()
+            challenged = metrics.get("relayd_handshakes_total", result="challenged") - before
+            limited = metrics.dropped()["control_rate_limited"]
+            return (challenged, limited) if challenged + limited == 200 else None
+        challenged, _ = wait_until(challenged_and_limited, "an end for each")
         self.assertGreaterEqual(challenged, 40)  # The burst, and 20 a second for the time that the sending took.
         self.assertLess(challenged, 80)
         self.bind(self.bob)  # The other leg's bucket is its own.
