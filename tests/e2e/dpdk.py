@@ -183,11 +183,11 @@ class MachinesTestCase(RelayTestCase):
         self.bob = Machine(self, self.appliance, 11, self.ports - 1)
         return self.restart_relayd()
 
-    def restart_relayd(self):
+    def restart_relayd(self, udp_port=0):
         policy = self.enterContext(tempfile.NamedTemporaryFile("w", suffix=".json"))
         json.dump(POLICY, policy)
         policy.flush()
-        self.relayd = self.appliance.start(f"--policy_file={policy.name}", *self.flags, api="[::]:0")
+        self.relayd = self.appliance.start(f"--policy_file={policy.name}", *self.flags, api="[::]:0", udp_port=udp_port)
         self.relayd.api = self.relayd.api.replace("[::]", "127.0.0.1")
         for machine in (self.alice, self.bob):
             await_link(machine, machine.relay_ip(4), machine.relay_ip(6))

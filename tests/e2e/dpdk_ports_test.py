@@ -24,8 +24,9 @@ class Ends:
         self.assert_relays(*self.bound_pair_on((self.alice, 4), (self.bob, 4)))
 
     def test_killed_and_started_again(self):
+        """On its old port, as a service is; whatever the first one left behind is no hindrance."""
         self.relayd.kill()
-        self.restart_relayd()
+        self.restart_relayd(udp_port=self.relayd.udp_port)
         self.assert_relays(*self.bound_pair_on((self.alice, 4), (self.bob, 4)))
         self.wait_at_rest(self.relayd)
 
