@@ -35,8 +35,8 @@ DEFINE_uint32(max_endpoints, 262'144, "most endpoints at once, at most 16777215;
 DEFINE_uint32(workers, 1, "packet workers, a thread each");
 DEFINE_string(
     cores, "",
-    "cores that the workers are pinned to, by comma, one a worker; default: not pinned, and with --io=dpdk those "
-    "that relayd may run on, in order");
+    "cores that the workers are pinned to, by comma, one a worker; default: not pinned, and with --io=dpdk the last of "
+    "those that relayd may run on");
 DEFINE_string(gso, "auto", "send several datagrams in one call (UDP_SEGMENT): auto, on or off");
 DEFINE_bool(gro, true, "receive several datagrams in one call (UDP_GRO)");
 DEFINE_uint32(socket_buffer, 8 << 20, "bytes of each socket's buffers");

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "disco/key.h"
+#include "relay/check.h"
 #include "relay/control/allocator.h"
 #include "relay/control/control_plane.h"
 #include "relay/control/log.h"
@@ -53,7 +54,6 @@ absl::Status Run(const relay::Options& options) {
         options.dpdk_io, {.udp_port = io.port(), .first_worker = io.workers(), .kernel_sockets = io.sockets()}, qsbr);
     if (!opened.ok()) return opened.status();
     dpdk = *std::move(opened);
-    for (const std::string& warning : dpdk->warnings()) relay::Log(relay::LogLevel::kWarning, warning);
   }
   auto plane = relay::ControlPlane::Open(
       options.control, {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6()});
@@ -82,6 +82,7 @@ absl::Status Run(const relay::Options& options) {
   if (absl::Status started = io.Start(server, qsbr); !started.ok()) return started;
   if (dpdk) {
     if (absl::Status started = dpdk->Start(server); !started.ok()) return started;
+    for (const std::string& warning : dpdk->warnings()) relay::Log(relay::LogLevel::kWarning, warning);
   }
   relay::Log(relay::LogLevel::kInfo, "ready",
              {{"udp_port", io.port()},
@@ -113,7 +114,9 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     relay::ControlPlane::BlockSignals();  // Before there is any other thread.
     RaiseDescriptorLimit();
-    const absl::Status status = Run(*options);
+    std::string report;
+    const absl::Status status = options->check ? relay::Check(*options, report) : Run(*options);
+    std::fputs(report.c_str(), stdout);
     if (status.ok()) return 0;
     // A file that a flag names is missing or wrong, or the machine does not let us.
     const bool wrong_flag = absl::IsInvalidArgument(status) || absl::IsNotFound(status);

@@ -22,7 +22,7 @@ struct Link {
 
 // A source as one of our sockets or ports saw it. Exactly seven words without padding, so that a binding is published
 // beside its sequence word in one cache line.
-struct Path {
+struct alignas(8) Path {
   AddrPort remote;                     // The client.
   std::array<uint8_t, 16> local_ip{};  // Ours, that the packet was sent to (v4-mapped for IPv4).
   uint16_t local_port = 0;

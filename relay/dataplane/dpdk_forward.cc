@@ -18,20 +18,9 @@ constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 
 uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::kUdp4 : Transport::kUdp6); }
 
-// Makes the frame begin `shift` bytes later (or earlier, if negative) and have `bytes` in all: padding is cut. False:
-// no headroom.
-bool Reshape(rte_mbuf* m, int shift, uint32_t bytes) {
-  const int data_off = m->data_off + shift;
-  if (data_off < 0) return false;
-  m->ol_flags &= kBufferFlags;
-  if (m->nb_segs == 1) [[likely]] {
-    m->data_off = static_cast<uint16_t>(data_off);
-    m->data_len = static_cast<uint16_t>(bytes);
-    m->pkt_len = bytes;
-    return true;
-  }
-  // The headers are in the first segment, ParseOne has seen to it.
-  m->data_off = static_cast<uint16_t>(data_off);
+// Reshape's rest for a chain, whose data_off is moved already. The headers are in the first segment, ParseOne has seen
+// to it.
+bool ReshapeChain(rte_mbuf* m, int shift, uint32_t bytes) {
   m->data_len = static_cast<uint16_t>(m->data_len - shift);
   m->pkt_len = static_cast<uint32_t>(static_cast<int64_t>(m->pkt_len) - shift);
   while (m->pkt_len > bytes) {
@@ -47,6 +36,21 @@ bool Reshape(rte_mbuf* m, int shift, uint32_t bytes) {
       rte_pktmbuf_free_seg(last);
     }
   }
+  return true;
+}
+
+// Makes the frame begin `shift` bytes later (or earlier, if negative) and have `bytes` in all: padding is cut. False:
+// no headroom.
+[[gnu::always_inline]] inline bool Reshape(rte_mbuf* m, int shift, uint32_t bytes) {
+  const int data_off = m->data_off + shift;
+  if (data_off < 0) [[unlikely]]
+    return false;
+  m->ol_flags &= kBufferFlags;
+  m->data_off = static_cast<uint16_t>(data_off);
+  if (m->nb_segs != 1) [[unlikely]]
+    return ReshapeChain(m, shift, bytes);
+  m->data_len = static_cast<uint16_t>(bytes);
+  m->pkt_len = bytes;
   return true;
 }
 
@@ -110,12 +114,14 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
     return ForwardToSocket(arrival, to);
   Lane* const out = LaneOf(to.link.port);
   if (out == nullptr) return Drop(arrival.m, DropReason::kSendFailed);
-  if (IpPacketBytes(to, frame.udp_bytes) > out->share.port->mtu) [[unlikely]] {
+  const bool to_ipv4 = to.IsIpv4();
+  const size_t ip_bytes = (to_ipv4 ? kIpv4Bytes : kIpv6Bytes) + frame.udp_bytes;
+  if (ip_bytes > out->share.port->mtu) [[unlikely]] {
     AnswerTooBig(lane, arrival, to, out->share.port->mtu);
     return Drop(arrival.m, DropReason::kTooBig);
   }
   rte_mbuf* const m = arrival.m;
-  const size_t outer = OuterBytes(to);
+  const size_t outer = ip_bytes - frame.udp_bytes + kEthernetBytes + (to.link.vlan != 0 ? kVlanTagBytes : 0);
   if (!Reshape(m, frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + frame.udp_bytes))) {
     return Drop(m, DropReason::kNoMbuf);
   }
@@ -123,10 +129,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
   const bool compute = lane.share.port->udp_checksum == UdpChecksum::kCompute && frame.udp_checksum != 0;
   if (!finished || compute) [[unlikely]]
     FinishChecksum(m, to, outer, frame.udp_bytes);
-  out->out->Add(m, {.kind = MbufNote::Kind::kForward,
-                    .transport_in = TransportOf(frame.ipv4),
-                    .transport_out = TransportOf(to.IsIpv4()),
-                    .payload_bytes = static_cast<uint16_t>(frame.udp_bytes - kUdpBytes)});
+  out->out->Add(m, SentAs(TransportOf(frame.ipv4), TransportOf(to_ipv4), frame.udp_bytes - uint32_t{kUdpBytes}));
 }
 
 // The leg was bound by a kernel socket: what leaves to it goes out by one too.
@@ -158,7 +161,7 @@ void DpdkWorker::Answer(Lane& lane, Arrival& arrival, const Path& to) {
   WriteOwnOuter(to, lane.share.port->mac, reply_.size, start);
   std::memcpy(start + outer + kUdpBytes, reply_.bytes.data(), reply_.size);
   FinishChecksum(m, to, outer, udp_bytes);
-  lane.out->Add(m, {.kind = MbufNote::Kind::kAnswer, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+  lane.out->Add(m, SentAs(MbufNote::Kind::kAnswer));
 }
 
 void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to, uint16_t out_mtu) {
@@ -173,7 +176,7 @@ void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to
   m->data_len = static_cast<uint16_t>(size);
   m->pkt_len = static_cast<uint32_t>(size);
   counters_.icmp_too_big.Add(1);
-  lane.out->Add(m, {.kind = MbufNote::Kind::kOther, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+  lane.out->Add(m, SentAs(MbufNote::Kind::kOther));
 }
 
 // A gateway may fail over to another one; but nobody who merely spoofs a client's address draws its traffic to a MAC

@@ -20,7 +20,7 @@ enum class UdpChecksum : uint8_t {
 struct DpdkOptions {
   std::string eal;           // Arguments for EAL, as one string. See eal.h for what is added.
   uint32_t workers = 1;      // Poll-mode workers.
-  std::vector<int> cores{};  // Worker i is pinned to cores[i]; empty: cores 0, 1, ... of those we may run on.
+  std::vector<int> cores{};  // Worker i is pinned to cores[i]; empty: the last of those we may run on.
 
   uint16_t rx_descriptors = 1024;  // A queue; the driver may round.
   uint16_t tx_descriptors = 1024;

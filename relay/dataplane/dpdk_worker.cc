@@ -26,10 +26,9 @@ DpdkWorker::DpdkWorker(const Config& config, const RelayServer& server, Qsbr& qs
     lane.share = share;
     lane.id = share.port->id;
     lane.index = static_cast<uint16_t>(i);
-    lane.context = {.ours = nullptr,
-                    .udp_port = config.udp_port,
-                    .link_port = static_cast<uint16_t>(share.port->id + 1),
-                    .interface = share.port->kernel_interface};
+    lane.context.udp_port = config.udp_port;
+    lane.context.link_port = static_cast<uint16_t>(share.port->id + 1);
+    lane.context.interface = share.port->kernel_interface;
     const TxBuffer::Target target{.port_id = share.port->id,
                                   .queue = share.tx_queue.value_or(0),
                                   .handoff = share.tx_queue ? nullptr : share.handoff};
@@ -110,7 +109,7 @@ uint16_t DpdkWorker::Receive(Lane& lane) {
 void DpdkWorker::Parse(Lane& lane, uint16_t count) {
   static constexpr uint16_t kAhead = 4;  // The frames' first lines are on their way from the NIC's memory.
   for (uint16_t i = 0; i < std::min(count, kAhead); ++i) rte_prefetch0(rte_pktmbuf_mtod(received_[i], void*));
-  lane.context.ours = &config_.addresses->Load();
+  lane.context.Use(config_.addresses->Load());
   for (uint16_t i = 0; i < count; ++i) {
     if (i + kAhead < count) rte_prefetch0(rte_pktmbuf_mtod(received_[i + kAhead], void*));
     Arrival& arrival = arrivals_[i];
@@ -167,8 +166,7 @@ void DpdkWorker::SendForKernel() {
       rte_pktmbuf_free(frames[i]);
       continue;
     }
-    lane->out->Add(frames[i],
-                   {.kind = MbufNote::Kind::kFromKernel, .transport_in = 0, .transport_out = 0, .payload_bytes = 0});
+    lane->out->Add(frames[i], SentAs(MbufNote::Kind::kFromKernel));
   }
 }
 
@@ -178,22 +176,13 @@ void DpdkWorker::SendForOthers(Lane& lane) {
   const unsigned count =
       rte_ring_sc_dequeue_burst(lane.share.handoff, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
   for (unsigned i = 0; i < count; ++i) {
-    const MbufNote& note = NoteOf(frames[i]);
-    lane.out->Add(frames[i], {.kind = note.kind,
-                              .transport_in = note.transport_in,
-                              .transport_out = note.transport_out,
-                              .payload_bytes = note.payload_bytes});
+    lane.out->Add(frames[i], SentAs::Read(NoteOf(frames[i])));
   }
 }
 
 void DpdkWorker::Drop(rte_mbuf* m, DropReason reason) {
   counters_.Drop(reason, 1);
   rte_pktmbuf_free(m);
-}
-
-DpdkWorker::Lane* DpdkWorker::LaneOf(uint16_t link_port) {
-  const uint8_t lane = link_port < kMaxLinkPorts ? lane_by_link_port_[link_port] : 0;
-  return lane == 0 ? nullptr : &lanes_[lane - 1];
 }
 
 // Nothing came: after a while of polling, off the core for a moment.

@@ -94,7 +94,10 @@ class DpdkWorker {
   void SendForOthers(Lane& lane);
   void SendForKernel();
   void Drop(rte_mbuf* m, DropReason reason);
-  Lane* LaneOf(uint16_t link_port);
+  Lane* LaneOf(uint16_t link_port) {
+    const uint8_t lane = link_port < kMaxLinkPorts ? lane_by_link_port_[link_port] : 0;
+    return lane == 0 ? nullptr : &lanes_[lane - 1];
+  }
   std::span<const uint8_t> Payload(const Arrival& arrival);
   void Rest();
   void AwaitInterrupt();

@@ -36,18 +36,12 @@ void StoreBe16(uint8_t* p, uint16_t value) { Store(p, __builtin_bswap16(value));
 // One's complement sums of 16-bit words in the order of memory (RFC 1071 section 2: any order will do if it is one).
 uint64_t Sum4(const uint8_t* p) { return Load<uint32_t>(p); }
 uint64_t Sum16(const uint8_t* p) { return Sum4(p) + Sum4(p + 4) + Sum4(p + 8) + Sum4(p + 12); }
+// 0 for 0 alone: any other multiple of 0xffff gives 0xffff. Adding the halves the other way round makes the carry go
+// round by itself.
 uint16_t Fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);  // At most 0x1'0000'fffe >> 16 + 0xffff: 18 bits.
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
+  const auto half = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
+  return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);
 }
-// Of both addresses of a packet between us and path.remote.
-uint64_t AddressSum(const Path& path) {
-  if (path.IsIpv4()) return Sum4(&path.remote.ip[12]) + Sum4(&path.local_ip[12]);
-  return Sum16(path.remote.ip.data()) + Sum16(path.local_ip.data());
-}
-
 // The words of a Path, written whole: a struct that is written in bytes and read in words stalls.
 class PathWriter {
  public:
@@ -81,15 +75,16 @@ void Drop(DropReason reason, Frame& out) {
   out.reason = reason;
 }
 
-bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < bytes; i += 4) sum += Sum4(ip + i);
+[[gnu::always_inline]] inline bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
+  uint64_t sum = Sum16(ip) + Sum4(ip + 16);
+  for (size_t i = kIpv4Bytes; i < bytes; i += 4) sum += Sum4(ip + i);  // Options.
   return Fold(sum) == 0xffff;
 }
 
 // Reads the UDP header, and completes `out` if the datagram is ours. `ip_payload` bytes are behind the IP header.
-bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint16_t vlan, uint32_t scope,
-              const FrameContext& context, Frame& out) {
+[[gnu::always_inline]] inline bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint16_t vlan,
+                                            uint32_t scope, uint64_t address_sum, const FrameContext& context,
+                                            Frame& out) {
   if (ip_payload < kUdpBytes) {
     Drop(DropReason::kBadUdpLength, out);
     return false;
@@ -101,6 +96,7 @@ bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint1
     return false;
   }
   out.udp_checksum = Load<uint16_t>(udp + 6);
+  out.address_sum = address_sum + Sum4(udp);
   out.udp_offset = static_cast<uint8_t>(udp - frame);
   PathWriter path(out.from);
   path.Word(kRemotePort, uint64_t{scope} | uint64_t{Be16(udp)} << 32);
@@ -112,7 +108,8 @@ bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint1
   return true;
 }
 
-void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameContext& context, Frame& out) {
+[[gnu::always_inline]] inline void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan,
+                                             const FrameContext& context, Frame& out) {
   const uint8_t* const ip = frame + out.ip_offset;
   if (size < kIpv4Bytes || ip[0] >> 4 != 4) return Drop(DropReason::kBadIpHeader, out);
   const size_t header = size_t{ip[0] & 0x0fu} * 4;
@@ -121,7 +118,7 @@ void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (ip[9] != kProtocolUdp) return;
   PathWriter path(out.from);
   path.Ipv4(kLocalIp, ip + 16);
-  if (!context.ours->Contains(out.from.local_ip)) return;
+  if (!context.IsOurs(out.from.local_ip)) return;
   out.ipv4 = true;
   if ((Be16(ip + 6) & kMoreFragmentsOrOffset) != 0) {
     out.fate = Frame::Fate::kFragment;
@@ -130,7 +127,7 @@ void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   }
   path.Ipv4(kRemoteIp, ip + 12);
   out.ecn = ip[1] & 3;
-  if (!ParseUdp(frame, ip + header, total - header, vlan, 0, context, out)) return;
+  if (!ParseUdp(frame, ip + header, total - header, vlan, 0, Sum4(ip + 12) + Sum4(ip + 16), context, out)) return;
   if (!context.checksum_good && !HeaderChecksumIsRight(ip, header)) Drop(DropReason::kBadIpChecksum, out);
 }
 
@@ -145,7 +142,7 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (IsMapped(ip + 24)) return;
   PathWriter path(out.from);
   path.Ipv6(kLocalIp, ip + 24);
-  if (!context.ours->Contains(out.from.local_ip)) return;
+  if (!context.IsOurs(out.from.local_ip)) return;
   out.ipv4 = false;
   if (ip[6] == kIpv6Fragment) {
     if (payload < kIpv6FragmentBytes) return Drop(DropReason::kBadIpHeader, out);
@@ -156,51 +153,98 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   path.Ipv6(kRemoteIp, source);
   out.ecn = ip[1] >> 4 & 3;
   const uint32_t scope = IsLinkLocal(source) ? context.interface : 0;
-  if (!ParseUdp(frame, ip + kIpv6Bytes, payload, vlan, scope, context, out)) return;
+  if (!ParseUdp(frame, ip + kIpv6Bytes, payload, vlan, scope, Sum16(source) + Sum16(ip + 24), context, out)) return;
   if (IsMapped(source)) return Drop(DropReason::kRefusedSource, out);
   if (out.udp_checksum == 0) Drop(DropReason::kZeroChecksum, out);
 }
 
+// A Path in registers: read once, in the words that it was written in, before anything is stored. (What is stored
+// through bytes may be anything, for all that the compiler knows.)
+struct PathWords {
+  [[gnu::always_inline]] explicit PathWords(const Path& path) {
+    const auto* const at = reinterpret_cast<const uint8_t*>(&path);
+    remote[0] = Load<uint64_t>(at + kRemoteIp);
+    remote[1] = Load<uint64_t>(at + kRemoteIp + 8);
+    local[0] = Load<uint64_t>(at + kLocalIp);
+    local[1] = Load<uint64_t>(at + kLocalIp + 8);
+    remote_port = static_cast<uint16_t>(Load<uint64_t>(at + kRemotePort) >> 32);
+    const uint64_t link = Load<uint64_t>(at + kLocalPort);
+    local_port = static_cast<uint16_t>(link);
+    vlan = static_cast<uint16_t>(link >> 32);
+    mac_first = static_cast<uint16_t>(link >> 48);
+    mac_rest = static_cast<uint32_t>(Load<uint64_t>(at + kLastWord));
+    ipv4 = remote[0] == 0 && static_cast<uint32_t>(remote[1]) == 0xffff0000;
+  }
+  uint32_t remote_ipv4() const { return static_cast<uint32_t>(remote[1] >> 32); }
+  uint32_t local_ipv4() const { return static_cast<uint32_t>(local[1] >> 32); }
+  // As they stand in a packet from us.
+  uint32_t ports() const {
+    return uint32_t{__builtin_bswap16(local_port)} | uint32_t{__builtin_bswap16(remote_port)} << 16;
+  }
+  // Of both addresses.
+  uint64_t Sum() const {
+    if (ipv4) return uint64_t{remote_ipv4()} + local_ipv4();
+    return Half(remote[0]) + Half(remote[1]) + Half(local[0]) + Half(local[1]);
+  }
+  static uint64_t Half(uint64_t word) { return (word & 0xffffffff) + (word >> 32); }
+
+  uint64_t remote[2];
+  uint64_t local[2];
+  uint16_t remote_port;
+  uint16_t local_port;
+  uint16_t vlan;
+  uint16_t mac_first;
+  uint32_t mac_rest;
+  bool ipv4;
+};
+
 // Returns where the IP header begins.
-uint8_t* WriteEthernet(const Path& to, const MacAddress& own, uint8_t* out) {
-  std::memcpy(out, to.link.mac.data(), 6);
-  std::memcpy(out + 6, own.data(), 6);
+[[gnu::always_inline]] inline uint8_t* WriteEthernet(const PathWords& to, const MacAddress& own, uint8_t* out) {
+  Store(out, to.mac_first);
+  Store(out + 2, to.mac_rest);
+  Store(out + 6, Load<uint32_t>(own.data()));
+  Store(out + 10, Load<uint16_t>(own.data() + 4));
   out += 12;
-  if (to.link.vlan != 0) {
+  if (to.vlan != 0) {
     StoreBe16(out, kTypeVlan);
-    StoreBe16(out + 2, to.link.vlan);
+    StoreBe16(out + 2, to.vlan);
     out += kVlanTagBytes;
   }
-  StoreBe16(out, to.IsIpv4() ? kTypeIpv4 : kTypeIpv6);
+  StoreBe16(out, to.ipv4 ? kTypeIpv4 : kTypeIpv6);
   return out + 2;
 }
 
-// Returns where the UDP header begins.
-uint8_t* WriteIpv4(const Path& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
+// Both return where the UDP header begins.
+[[gnu::always_inline]] inline uint8_t* WriteIpv4(const PathWords& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
   const auto total = static_cast<uint16_t>(kIpv4Bytes + udp_bytes);
   const uint32_t first = 0x45u | uint32_t{ecn} << 8 | uint32_t{__builtin_bswap16(total)} << 16;
   constexpr uint32_t kDontFragment = 0x0040u << 16;
   constexpr uint32_t kThird = kTtl | uint32_t{kProtocolUdp} << 8;
-  const uint8_t* const source = &to.local_ip[12];
-  const uint8_t* const destination = &to.remote.ip[12];
-  const auto checksum =
-      static_cast<uint16_t>(~Fold(uint64_t{first} + kDontFragment + kThird + Sum4(source) + Sum4(destination)));
+  const auto checksum = static_cast<uint16_t>(~Fold(uint64_t{first} + kDontFragment + kThird + to.Sum()));
   Store<uint32_t>(ip, first);
   Store<uint32_t>(ip + 4, kDontFragment);
   Store<uint32_t>(ip + 8, kThird | uint32_t{checksum} << 16);
-  std::memcpy(ip + 12, source, 4);
-  std::memcpy(ip + 16, destination, 4);
+  Store(ip + 12, to.local_ipv4());
+  Store(ip + 16, to.remote_ipv4());
   return ip + kIpv4Bytes;
 }
 
-uint8_t* WriteIpv6(const Path& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
+inline uint8_t* WriteIpv6(const PathWords& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
   const uint32_t length_and_hops = uint32_t{__builtin_bswap16(static_cast<uint16_t>(udp_bytes))} |
                                    uint32_t{kProtocolUdp} << 16 | uint32_t{kTtl} << 24;
   Store<uint32_t>(ip, 0x60u | uint32_t{ecn} << 12);
   Store<uint32_t>(ip + 4, length_and_hops);
-  std::memcpy(ip + 8, to.local_ip.data(), 16);
-  std::memcpy(ip + 24, to.remote.ip.data(), 16);
+  Store(ip + 8, to.local[0]);
+  Store(ip + 16, to.local[1]);
+  Store(ip + 24, to.remote[0]);
+  Store(ip + 32, to.remote[1]);
   return ip + kIpv6Bytes;
+}
+
+[[gnu::always_inline]] inline uint8_t* WriteHeaders(const PathWords& to, const MacAddress& own, uint8_t ecn,
+                                                    size_t udp_bytes, uint8_t* out) {
+  uint8_t* const ip = WriteEthernet(to, own, out);
+  return to.ipv4 ? WriteIpv4(to, ecn, udp_bytes, ip) : WriteIpv6(to, ecn, udp_bytes, ip);
 }
 
 }  // namespace
@@ -223,30 +267,27 @@ void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameCo
   if (type == kTypeIpv6) return ParseIpv6(frame, size, vlan, context, out);
 }
 
-bool WriteOuter(const Frame& in, const Path& to, const MacAddress& own, uint8_t* out) {
-  uint8_t* const ip = WriteEthernet(to, own, out);
-  uint8_t* const udp = to.IsIpv4() ? WriteIpv4(to, in.ecn, in.udp_bytes, ip) : WriteIpv6(to, in.ecn, in.udp_bytes, ip);
-  const uint32_t old_ports = Load<uint32_t>(udp);
-  const uint32_t ports = uint32_t{__builtin_bswap16(to.local_port)} | uint32_t{__builtin_bswap16(to.remote.port)} << 16;
-  Store(udp, ports);
-  if (in.udp_checksum == 0) return to.IsIpv4();
-  // The pseudo header's other fields, protocol and length, are the same in both families.
-  const uint64_t old_sum = AddressSum(in.from) + old_ports;
-  const uint64_t sum = AddressSum(to) + ports;
-  const auto kept = static_cast<uint16_t>(~in.udp_checksum);
-  // ~Fold(x) is -x in one's complement.
-  const uint16_t checksum = Fold(sum + static_cast<uint16_t>(~Fold(old_sum)) + kept);
-  const auto result = static_cast<uint16_t>(~checksum);
-  Store<uint16_t>(udp + 6, result == 0 ? uint16_t{0xffff} : result);
+bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out) {
+  const PathWords to(path);
+  const uint16_t old_checksum = in.udp_checksum;
+  const uint64_t old_sum = in.address_sum;
+  uint8_t* const udp = WriteHeaders(to, own, in.ecn, in.udp_bytes, out);
+  Store(udp, to.ports());
+  if (old_checksum == 0) return to.ipv4;
+  // The pseudo header's other fields, protocol and length, are the same in both families. Subtracted from a multiple of
+  // 0xffff, which is 0 in one's complement.
+  constexpr uint64_t kZero = uint64_t{0xffff} << 24;
+  const uint64_t sum = to.Sum() + to.ports() + (kZero - old_sum) + static_cast<uint16_t>(~old_checksum);
+  const auto checksum = static_cast<uint16_t>(~Fold(sum));
+  Store<uint16_t>(udp + 6, checksum == 0 ? uint16_t{0xffff} : checksum);
   return true;
 }
 
-void WriteOwnOuter(const Path& to, const MacAddress& own, size_t payload_bytes, uint8_t* out) {
+void WriteOwnOuter(const Path& path, const MacAddress& own, size_t payload_bytes, uint8_t* out) {
   const size_t udp_bytes = kUdpBytes + payload_bytes;
-  uint8_t* const ip = WriteEthernet(to, own, out);
-  uint8_t* const udp = to.IsIpv4() ? WriteIpv4(to, 0, udp_bytes, ip) : WriteIpv6(to, 0, udp_bytes, ip);
-  StoreBe16(udp, to.local_port);
-  StoreBe16(udp + 2, to.remote.port);
+  const PathWords to(path);
+  uint8_t* const udp = WriteHeaders(to, own, 0, udp_bytes, out);
+  Store(udp, to.ports());
   StoreBe16(udp + 4, static_cast<uint16_t>(udp_bytes));
   Store<uint16_t>(udp + 6, 0);
 }
@@ -254,7 +295,7 @@ void WriteOwnOuter(const Path& to, const MacAddress& own, size_t payload_bytes, 
 uint16_t PseudoHeaderSum(const Path& to, size_t udp_bytes) {
   const uint64_t protocol_and_length =
       uint64_t{kProtocolUdp} << 8 | uint64_t{__builtin_bswap16(static_cast<uint16_t>(udp_bytes))} << 16;
-  return Fold(AddressSum(to) + protocol_and_length);
+  return Fold(PathWords(to).Sum() + protocol_and_length);
 }
 
 }  // namespace relay

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "relay/core/drop_reason.h"
@@ -26,11 +27,32 @@ inline constexpr size_t kMaxHeaderBytes = kEthernetBytes + kVlanTagBytes + 60 + 
 
 // Whose frames are ours, and what the port adds to them.
 struct FrameContext {
-  const AddressSet* ours;  // The relay's addresses.
-  uint16_t udp_port;
-  uint16_t link_port;          // Path.link.port of the port.
+  const AddressSet* ours = nullptr;  // The relay's addresses. To be changed by Use().
+  uint16_t udp_port = 0;
+  uint16_t link_port = 0;      // Path.link.port of the port.
   uint32_t interface = 0;      // Of the kernel, on the same wire; scope of link-local sources.
   bool checksum_good = false;  // The NIC has verified the IPv4 header checksum.
+  // The address of ours that was found last, in words: most packets are for the same one as the packet before. All
+  // zero, which is nobody's: none yet. One thread uses a context.
+  mutable uint64_t last_high = 0;
+  mutable uint64_t last_low = 0;
+
+  // Once a burst; forgets what was found before, because another set may stand where an old one was freed.
+  void Use(const AddressSet& addresses) {
+    ours = &addresses;
+    last_high = last_low = 0;
+  }
+  bool IsOurs(const IpBytes& ip) const {
+    uint64_t high = 0;
+    uint64_t low = 0;
+    std::memcpy(&high, ip.data(), sizeof(high));
+    std::memcpy(&low, ip.data() + sizeof(high), sizeof(low));
+    if (high == last_high && low == last_low && (high | low) != 0) return true;
+    if (!ours->Contains(ip)) return false;
+    last_high = high;
+    last_low = low;
+    return true;
+  }
 };
 
 // One frame, parsed. Only what is said at each Fate is set.
@@ -49,6 +71,7 @@ struct Frame {
   uint8_t ip_offset;      // Of the IP header in the frame: 14 or 18.
   uint8_t udp_offset;     // Of the UDP header in the frame.
   uint16_t udp_bytes;     // UDP's own length, header included: what is behind it is padding.
+  uint64_t address_sum;   // Of both addresses and both ports, for the checksum's difference.
   uint16_t udp_checksum;  // As it stands in the packet.
 };
 
@@ -64,16 +87,17 @@ inline size_t IpPacketBytes(const Path& to, size_t udp_bytes) {
   return (to.IsIpv4() ? kIpv4Bytes : kIpv6Bytes) + udp_bytes;
 }
 
-// Writes Ethernet and IP headers towards `to` at `out`; behind them, at out + OuterBytes(to), stands `in`'s UDP header,
-// whose ports are replaced and whose checksum is updated by the difference (RFC 1624): the payload is not looked at.
-// False: the checksum must be computed in full (PseudoHeaderSum, ChecksumOf), because `in` has none and IPv6 wants one.
+// Writes Ethernet and IP headers towards `path` at `out`; behind them, at out + OuterBytes(path), stands `in`'s UDP
+// header, whose ports are replaced and whose checksum is updated by the difference (RFC 1624): the payload is not
+// looked at. False: the checksum must be computed in full (PseudoHeaderSum, ChecksumOf), because `in` has none and IPv6
+// wants one.
 //
 // The IP header is new: no options, TTL 64, DSCP 0, ECN of `in`, DF, identification 0 (RFC 6864: never fragmented).
-bool WriteOuter(const Frame& in, const Path& to, const MacAddress& own, uint8_t* out);
+bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out);
 
-// The same for a datagram of our own: Ethernet, IP and UDP headers (OuterBytes(to) + 8 bytes); checksum 0, to be
+// The same for a datagram of our own: Ethernet, IP and UDP headers (OuterBytes(path) + 8 bytes); checksum 0, to be
 // computed in full.
-void WriteOwnOuter(const Path& to, const MacAddress& own, size_t payload_bytes, uint8_t* out);
+void WriteOwnOuter(const Path& path, const MacAddress& own, size_t payload_bytes, uint8_t* out);
 
 // Sum of the pseudo header (RFC 768, RFC 8200 section 8.1) towards `to`, folded to 16 bits, in the order of memory.
 uint16_t PseudoHeaderSum(const Path& to, size_t udp_bytes);

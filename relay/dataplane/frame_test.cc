@@ -29,7 +29,12 @@ class FrameTest : public testing::Test {
  protected:
   FrameTest()
       : ours_(std::vector<IpBytes>{test::AddrOf(test::kRelay4).ip, test::AddrOf(test::kRelay6).ip,
-                                   test::AddrOf("[fe80::fe]:1").ip}) {}
+                                   test::AddrOf("[fe80::fe]:1").ip}) {
+    context_.udp_port = test::kRelayPort;
+    context_.link_port = kLinkPort;
+    context_.interface = kInterface;
+    context_.Use(ours_);
+  }
 
   // From an exactly sized block of what ParseFrame may look at, so that ASan sees a read beyond it.
   Frame Parse(const Bytes& frame) {
@@ -38,12 +43,13 @@ class FrameTest : public testing::Test {
     std::copy_n(frame.begin(), size, head.get());
     Frame out;
     std::memset(static_cast<void*>(&out), 0xa5, sizeof(out));  // What was there before does not shine through.
-    ParseFrame({head.get(), size}, frame.size(), context_, out);
+    FrameContext context = context_;                           // Which remembers nothing of other frames.
+    ParseFrame({head.get(), size}, frame.size(), context, out);
     return out;
   }
 
   AddressSet ours_;
-  FrameContext context_{.ours = &ours_, .udp_port = test::kRelayPort, .link_port = kLinkPort, .interface = kInterface};
+  FrameContext context_;
 };
 
 Path PathOf(const PacketRow& row) {
@@ -134,6 +140,7 @@ const FateRow kEthernetRows[] = {
 
 const FateRow kIpv4Rows[] = {
     {"v4 other address", {.to = "198.18.0.253:7777"}, Fate::kKernel},
+    {"v4 unspecified", {.to = "0.0.0.0:7777"}, Fate::kKernel},
     {"v4 broadcast", {.to = "255.255.255.255:7777"}, Fate::kKernel},
     {"v4 multicast", {.to = "224.0.0.1:7777"}, Fate::kKernel},
     {"v4 other port", {.to = "198.18.0.254:7778"}, Fate::kKernel},
@@ -178,6 +185,7 @@ PacketRow V6(PacketRow row) {
 
 const FateRow kIpv6Rows[] = {
     {"v6 other address", {.to = "[2001:db8::fd]:7777"}, Fate::kKernel},
+    {"v6 unspecified", {.to = "[::]:7777"}, Fate::kKernel},
     {"v6 multicast", {.to = "[ff02::1]:7777"}, Fate::kKernel},
     {"v6 other port", {.to = "[2001:db8::fe]:7778"}, Fate::kKernel},
     {"v6 ICMP", {.protocol = 58}, Fate::kKernel},

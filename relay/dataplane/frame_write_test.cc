@@ -26,7 +26,11 @@ const AddressSet& Ours() {
 
 Frame Parse(const Bytes& frame) {
   Frame in;
-  ParseFrame(frame, frame.size(), {.ours = &Ours(), .udp_port = test::kRelayPort, .link_port = 1}, in);
+  FrameContext context;
+  context.udp_port = test::kRelayPort;
+  context.link_port = 1;
+  context.Use(Ours());
+  ParseFrame(frame, frame.size(), context, in);
   EXPECT_EQ(in.fate, Frame::Fate::kRelay);
   return in;
 }

@@ -77,8 +77,7 @@ bool AddressSet::Contains(const IpBytes& ip) const {
 
 NeighbourSet::NeighbourSet(std::vector<Link> neighbours) : sorted_(std::move(neighbours)) {
   std::ranges::sort(sorted_, Less);
-  const auto repeated = std::ranges::unique(sorted_);
-  sorted_.erase(repeated.begin(), repeated.end());
+  sorted_.erase(std::unique(sorted_.begin(), sorted_.end()), sorted_.end());
 }
 
 bool NeighbourSet::Contains(const Link& link) const { return std::ranges::binary_search(sorted_, link, Less); }
@@ -100,8 +99,7 @@ absl::StatusOr<std::vector<IpBytes>> ReadHostAddresses() {
   }
   freeifaddrs(list);
   std::ranges::sort(out);
-  const auto repeated = std::ranges::unique(out);
-  out.erase(repeated.begin(), repeated.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -140,7 +142,7 @@ TEST_F(HostNetworkTest, ReadsNeighboursOfAPortsVlans) {
 
 TEST_F(HostNetworkTest, ReadsATableOfManyDatagrams) {
   constexpr int kCount = 600;
-  const std::string batch = testing::TempDir() + "neighbours";
+  const std::string batch = testing::TempDir() + "neighbours." + std::to_string(getpid());
   std::ofstream file(batch);
   for (int i = 0; i < kCount; ++i) {
     file << "neigh add 198.18." << i / 250 << "." << i % 250 << " lladdr 02:00:00:00:" << std::hex << i / 250 << ":"
@@ -148,6 +150,7 @@ TEST_F(HostNetworkTest, ReadsATableOfManyDatagrams) {
   }
   file.close();
   ASSERT_TRUE(Ip("-batch " + batch));
+  std::remove(batch.c_str());
   std::vector<Link> links = Neighbours("va", 1);
   EXPECT_EQ(links.size(), size_t{kCount});
   const NeighbourSet set(std::move(links));

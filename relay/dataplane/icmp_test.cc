@@ -17,7 +17,11 @@ constexpr MacAddress kOwn = {2, 0, 0, 0, 0, 0x77};
 Frame Parse(const Bytes& frame) {
   static const AddressSet ours(std::vector<IpBytes>{test::AddrOf(test::kRelay4).ip, test::AddrOf(test::kRelay6).ip});
   Frame in;
-  ParseFrame(frame, frame.size(), {.ours = &ours, .udp_port = test::kRelayPort, .link_port = 1}, in);
+  FrameContext context;
+  context.udp_port = test::kRelayPort;
+  context.link_port = 1;
+  context.Use(ours);
+  ParseFrame(frame, frame.size(), context, in);
   EXPECT_EQ(in.fate, Frame::Fate::kRelay);
   return in;
 }

@@ -9,8 +9,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "relay/dataplane/ancillary.h"
 
 namespace relay {
@@ -46,11 +48,24 @@ uint16_t UdpSum(std::span<const uint8_t> ip) {
   return Fold(Sum(ip.subspan(kMapped, 8)) + IPPROTO_UDP + static_cast<uint32_t>(size) + Sum(ip.subspan(kIpv4, size)));
 }
 
+// With a user namespace whose root we are, so that programs we start have its privileges too.
+bool EnterAsRootOfItsOwn() {
+  const auto map = [](unsigned id) { return absl::StrCat("0 ", id, " 1"); };
+  const std::string users = map(geteuid());
+  const std::string groups = map(getegid());
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
+  const auto write = [](const char* path, const std::string& text) {
+    return static_cast<bool>(std::ofstream(path) << text << std::flush);
+  };
+  return write("/proc/self/setgroups", "deny") && write("/proc/self/uid_map", users) &&
+         write("/proc/self/gid_map", groups);
+}
+
 }  // namespace
 
 bool EnterEmptyNamespace() {
   static const bool entered = [] {
-    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
+    if (unshare(CLONE_NEWNET) != 0 && !EnterAsRootOfItsOwn()) return false;
     return Ip("link set lo up");
   }();
   return entered;

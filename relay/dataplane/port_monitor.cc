@@ -29,6 +29,8 @@ void PortMonitor::Refresh() {
 void PortMonitor::RefreshAddresses() {
   absl::StatusOr<std::vector<IpBytes>> found = ReadHostAddresses();
   std::vector<IpBytes> addresses = found.ok() ? *std::move(found) : known_addresses_;
+  // No wire brings anything for them.
+  std::erase_if(addresses, [](const IpBytes& ip) { return AddrPort{.ip = ip}.IsLoopback(); });
   for (const AddrPort& local : local_addrs_) addresses.push_back(local.ip);
   std::ranges::sort(addresses);
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());

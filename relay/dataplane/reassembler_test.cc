@@ -70,7 +70,10 @@ class ReassemblerTest : public testing::Test {
 
   Frame Parse(const Bytes& frame) {
     Frame in;
-    ParseFrame(frame, frame.size(), {.ours = &ours_, .udp_port = test::kRelayPort, .link_port = 1}, in);
+    FrameContext context;
+    context.udp_port = test::kRelayPort;
+    context.Use(ours_);
+    ParseFrame(frame, frame.size(), context, in);
     return in;
   }
 

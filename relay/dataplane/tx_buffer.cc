@@ -14,10 +14,10 @@ bool TxBuffer::MakeRoom() {
   return size_ < kCapacity;
 }
 
-void TxBuffer::Drop(rte_mbuf* frame, const SentAs& as) {
+void TxBuffer::Drop(rte_mbuf* frame, SentAs as) {
   port_counters_.tx_full.Add(1);
   // What came from the kernel and ICMP of our own were never counted as received.
-  if (as.kind == MbufNote::Kind::kForward || as.kind == MbufNote::Kind::kAnswer) {
+  if (as.kind() == MbufNote::Kind::kForward || as.kind() == MbufNote::Kind::kAnswer) {
     counters_.Drop(DropReason::kTxFull, 1);
   }
   rte_pktmbuf_free(frame);
@@ -44,10 +44,10 @@ void TxBuffer::Send() {
 uint16_t TxBuffer::HandOff() {
   for (uint16_t i = 0; i < size_; ++i) {
     MbufNote& note = NoteOf(frames_[i]);
-    note.kind = as_[i].kind;
-    note.transport_in = as_[i].transport_in;
-    note.transport_out = as_[i].transport_out;
-    note.payload_bytes = as_[i].payload_bytes;
+    note.kind = as_[i].kind();
+    note.transport_in = static_cast<uint8_t>(as_[i].transports() >> 1);
+    note.transport_out = static_cast<uint8_t>(as_[i].transports() & 1);
+    note.payload_bytes = as_[i].payload_bytes();
   }
   void* const* const frames = reinterpret_cast<void* const*>(frames_.data());
   return static_cast<uint16_t>(rte_ring_enqueue_burst(target_.handoff, frames, size_, nullptr));
@@ -60,12 +60,12 @@ void TxBuffer::CountSent(uint16_t sent) {
   uint64_t answers = 0;
   uint64_t from_kernel = 0;
   for (uint16_t i = 0; i < sent; ++i) {
-    const SentAs& as = as_[i];
-    if (as.kind == MbufNote::Kind::kForward) [[likely]] {
-      forwarded[as.transport_in * 2u + as.transport_out] += kOne + as.payload_bytes;
+    const SentAs as = as_[i];
+    if (as.kind() == MbufNote::Kind::kForward) [[likely]] {
+      forwarded[as.transports()] += kOne + as.payload_bytes();
     } else {
-      answers += as.kind == MbufNote::Kind::kAnswer ? 1 : 0;
-      from_kernel += as.kind == MbufNote::Kind::kFromKernel ? 1 : 0;
+      answers += as.kind() == MbufNote::Kind::kAnswer ? 1 : 0;
+      from_kernel += as.kind() == MbufNote::Kind::kFromKernel ? 1 : 0;
     }
   }
   for (size_t i = 0; i < forwarded.size(); ++i) {

@@ -27,9 +27,19 @@ class FlagsTest(e2e.TestCase):
                      "max_endpoints=16777216", "workers=0", "workers=-1", "workers=100000", "api_listen=nowhere",
                      "api_listen=127.0.0.1:99999", "metrics_listen=127.0.0.1", "addr_ports=192.0.2.1",
                      "addr_ports=192.0.2.1:0", "addr_ports=a.example:40000", "io=carrier-pigeon", "drain_timeout=soon",
+                     "eal=--no-pci", "mtu=1400",
                      "api_tls_cert=/nonexistent.pem", "first_dialect=maybe", "caller_rate=-1", "no_such_flag=1"):
             with self.subTest(flag):
                 self.assert_refused(f"--{flag}", names=flag.split("=")[0])
+
+    def test_values_of_dpdk(self):
+        self.assert_refused("--io=dpdk", names="--eal")
+        for flag in ("rx_descriptors=0", "mbufs=1", "mbuf_size=x", "mtu=67", "udp_checksum=maybe", "kernel_path=kni",
+                     "tap_prefix=a/b", "local_addrs=nowhere", "idle=never", "idle_after=200", "idle_sleep=0s",
+                     "workers=1000"):
+            with self.subTest(flag):
+                self.assert_refused("--io=dpdk", "--eal=--no-huge --vdev=net_null0", f"--{flag}",
+                                    names=flag.split("=", maxsplit=1)[0])
 
     def test_stray_argument(self):
         self.assert_refused("relay", names="relay")

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Writes corpus/{geneve,disco,api_body,handle_packet}/ from the protocol vectors. A file's name says what it holds."""
+"""Writes corpus/{geneve,disco,api_body,handle_packet,frame}/ from the protocol vectors. A file's name says what it holds."""
 import json
 import pathlib
+import socket
+import struct
 
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = json.loads((HERE.parent / "data" / "reference.json").read_text())
@@ -99,7 +101,118 @@ def handle_packet():
             yield "raw_" + case["name"], step(raw, 0, packet)
 
 
+def checksum(data):
+    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+RELAY = {4: "198.18.0.254", 6: "2001:db8::fe"}
+CLIENT = {4: ("198.18.0.1", 1001), 6: ("2001:db8::2", 1002)}  # Bound to VNI 1 (frame_fuzz.cc).
+ADDRESS_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+WIREGUARD_DATA = bytes.fromhex("00007a1200000100") + b"\x04\0\0\0" + bytes(28)
+
+
+def udp(version, payload=WIREGUARD_DATA, source=None, to=None, port=7777, length=None, check=None):
+    """Addresses and the UDP datagram with its right checksum."""
+    source = source or CLIENT[version]
+    pair = (socket.inet_pton(ADDRESS_FAMILY[version], source[0]) +
+            socket.inet_pton(ADDRESS_FAMILY[version], to or RELAY[version]))
+    head = struct.pack(">HHH", source[1], port, 8 + len(payload))
+    right = checksum(pair + struct.pack(">HH", 17, 8 + len(payload)) + head + bytes(2) + payload) or 0xffff
+    head = head[:4] + struct.pack(">HH", 8 + len(payload) if length is None else length,
+                                  right if check is None else check)
+    return pair, head + payload
+
+
+def ipv4(datagram, options=b"", tos=0, fragment=0x4000, protocol=17, total=None, check=None, first=None):
+    pair, body = datagram
+    size = 20 + len(options)
+    head = struct.pack(">BBHHHBBH", first or 0x40 | size // 4, tos, total or size + len(body), 7, fragment, 64, protocol,
+                       0) + pair + options
+    head = head[:10] + struct.pack(">H", checksum(head) if check is None else check) + head[12:]
+    return 0x0800, head + body
+
+
+def ipv6(datagram, traffic_class=0, extensions=b"", next_header=17, payload=None):
+    pair, body = datagram
+    body = extensions + body
+    return 0x86dd, struct.pack(">IHBB", 0x60000000 | traffic_class << 20,
+                               len(body) if payload is None else payload, next_header, 64) + pair + body
+
+
+def ethernet(packet, tags=b"", to=b"\2\0\0\0\0\1", padding=0):
+    ether_type, body = packet
+    return to + b"\2\0\0\0\0\2" + tags + struct.pack(">H", ether_type) + body + bytes(padding)
+
+
+def frame():
+    vlan = bytes.fromhex("81000005")
+    bind = bytes.fromhex("00807a1100000100") + "TS\U0001f4ac".encode() + bytes(150)
+    long = WIREGUARD_DATA + bytes(1300)
+    fragment = bytes([17, 0])
+    frames = {
+        "v4_data": ethernet(ipv4(udp(4))),
+        "v4_data_long": ethernet(ipv4(udp(4, long))),
+        "v4_data_vlan": ethernet(ipv4(udp(4)), vlan),
+        "v4_options": ethernet(ipv4(udp(4), options=bytes([1] * 8))),
+        "v4_all_options_vlan": ethernet(ipv4(udp(4), options=bytes([1] * 40)), vlan),
+        "v4_ecn_dscp": ethernet(ipv4(udp(4), tos=0xbb)),
+        "v4_padding": ethernet(ipv4(udp(4, b"")), padding=18),
+        "v4_no_udp_checksum": ethernet(ipv4(udp(4, check=0))),
+        "v4_wrong_udp_checksum": ethernet(ipv4(udp(4, check=0x1234))),
+        "v4_udp_checksum_all_ones": ethernet(ipv4(udp(4, check=0xffff))),
+        "v4_odd_payload": ethernet(ipv4(udp(4, WIREGUARD_DATA + b"x"))),
+        "v4_wrong_header_checksum": ethernet(ipv4(udp(4), check=1)),
+        "v4_version_6": ethernet(ipv4(udp(4), first=0x65)),
+        "v4_header_too_short": ethernet(ipv4(udp(4), first=0x44)),
+        "v4_header_beyond_packet": ethernet(ipv4(udp(4, b""), first=0x4f)),
+        "v4_total_beyond_frame": ethernet(ipv4(udp(4), total=1500)),
+        "v4_first_fragment": ethernet(ipv4(udp(4, long), fragment=0x2000)),
+        "v4_last_fragment": ethernet(ipv4(udp(4), fragment=0x0010)),
+        "v4_tcp": ethernet(ipv4(udp(4), protocol=6)),
+        "v4_other_address": ethernet(ipv4(udp(4, to="198.18.0.253"))),
+        "v4_other_port": ethernet(ipv4(udp(4, port=53))),
+        "v4_udp_length_beyond": ethernet(ipv4(udp(4, length=500))),
+        "v4_udp_length_0": ethernet(ipv4(udp(4, length=0))),
+        "v4_udp_length_short": ethernet(ipv4(udp(4, length=20))),
+        "v4_loopback_source": ethernet(ipv4(udp(4, source=("127.0.0.1", 9)))),
+        "v4_multicast_source": ethernet(ipv4(udp(4, source=("224.0.0.1", 9)))),
+        "v4_port_0_source": ethernet(ipv4(udp(4, source=("198.18.0.1", 0)))),
+        "v4_unknown_source": ethernet(ipv4(udp(4, source=("198.18.0.9", 9)))),
+        "v4_unknown_vni": ethernet(ipv4(udp(4, WIREGUARD_DATA[:4] + b"\0\0\x02\0"))),
+        "v4_handshake_that_does_not_open": ethernet(ipv4(udp(4, bind))),
+        "v6_data": ethernet(ipv6(udp(6))),
+        "v6_data_long_vlan": ethernet(ipv6(udp(6, long)), vlan),
+        "v6_ecn_dscp": ethernet(ipv6(udp(6), traffic_class=0xbb)),
+        "v6_padding": ethernet(ipv6(udp(6, b"")), padding=4),
+        "v6_no_udp_checksum": ethernet(ipv6(udp(6, check=0))),
+        "v6_wrong_udp_checksum": ethernet(ipv6(udp(6, check=0x1234))),
+        "v6_link_local_source": ethernet(ipv6(udp(6, source=("fe80::1", 9), to="fe80::fe"))),
+        "v6_mapped_source": ethernet(ipv6(udp(6, source=("::ffff:198.18.0.1", 1001)))),
+        "v6_mapped_destination": ethernet(ipv6(udp(6, to="::ffff:198.18.0.254"))),
+        "v6_first_fragment": ethernet(ipv6(udp(6, long), extensions=fragment + b"\0\1\0\0\0\7", next_header=44)),
+        "v6_atomic_fragment": ethernet(ipv6(udp(6), extensions=fragment + b"\0\0\0\0\0\7", next_header=44)),
+        "v6_fragment_header_cut": ethernet(ipv6(udp(6), payload=7, next_header=44)),
+        "v6_hop_by_hop": ethernet(ipv6(udp(6), extensions=bytes([17, 0, 1, 4, 0, 0, 0, 0]), next_header=0)),
+        "v6_payload_beyond_frame": ethernet(ipv6(udp(6), payload=1000)),
+        "v6_payload_0": ethernet(ipv6(udp(6), payload=0)),
+        "to_broadcast": ethernet(ipv4(udp(4)), to=b"\xff" * 6),
+        "two_tags": ethernet(ipv4(udp(4)), bytes.fromhex("88a80007") + vlan),
+        "arp": ethernet((0x0806, bytes.fromhex("0001080006040001") + bytes(20))),
+        "empty": b"",
+        "ethernet_cut": ethernet(ipv4(udp(4)))[:13],
+        "v4_header_cut": ethernet(ipv4(udp(4)))[:30],
+        "v6_header_cut": ethernet(ipv6(udp(6)))[:50],
+    }
+    for name, content in frames.items():
+        yield name, b"\0" + content
+    yield "v4_header_checksum_by_the_nic", b"\1" + frames["v4_wrong_header_checksum"]
+
+
 write("geneve", geneve())
 write("disco", disco())
 write("api_body", api_body())
 write("handle_packet", handle_packet())
+write("frame", frame())
