@@ -95,7 +95,7 @@ void Ports::Stop() {
 
 std::vector<std::string> Ports::Warnings() const {
   std::vector<std::string> lines;
-  for (const Port& port : ports_) AppendPortWarnings(port, options_, lines);
+  for (const Port& port : ports_) AppendPortWarnings(port, ports_.size(), options_, lines);
   return lines;
 }
 
