@@ -15,6 +15,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 
 import netns
 from disco import Client, Key, udp_socket
@@ -42,6 +43,20 @@ def await_link(machine, *relay_ips):
     """Interfaces that are new take a while to carry anything, and the first packet to find its next hop."""
     for ip in relay_ips:
         machine.run("ping", "-c", "1", "-i", "0.1", "-w", "20", ip)
+
+
+def idle_cores(count):
+    """Workers are pinned, and a core that somebody else keeps busy is no place for them."""
+    def idle_times():
+        with open("/proc/stat", encoding="ascii") as file:
+            rows = [line.split() for line in file if re.match(r"cpu\d", line)]
+        return {int(row[0][3:]): int(row[4]) for row in rows}
+
+    before = idle_times()
+    time.sleep(0.1)
+    after = idle_times()
+    may = sorted(os.sched_getaffinity(0), key=lambda core: before.get(core, 0) - after.get(core, 0))
+    return [may[i % len(may)] for i in range(count)]
 
 
 class Tap:
@@ -138,9 +153,11 @@ class Appliance:
         vdevs = " ".join(f"--vdev={vdev}" for vdev in self.kind.vdevs())
         return ["--io=dpdk", f"--eal={eal} {vdevs}", *self.kind.flags, *self.kind.local_addresses()]
 
-    def start(self, *flags, **relayd):
+    def start(self, *flags, workers=1, **relayd):
         """A running relayd, plugged in."""
-        started = self.test.start(Relayd(*self.flags(), *flags, namespace=self.relay, **relayd))
+        cores = ",".join(map(str, idle_cores(workers)))
+        started = self.test.start(Relayd(*self.flags(), f"--workers={workers}", f"--cores={cores}", *flags,
+                                         namespace=self.relay, **relayd))
         self.kind.plug_in()
         return started
 
@@ -174,7 +191,7 @@ POLICY = {"peers": [{"prefix": prefix, "capabilities": ["relay", "admin"]}
 class MachinesTestCase(RelayTestCase):
     """An appliance, and alice and bob on machines of their own: on the first switch and on the last one."""
 
-    kind, ports = Tap, 1
+    kind, ports, workers = Tap, 1, 1
 
     def start_relayd(self):
         self.appliance = Appliance(self, self.kind, self.ports)
@@ -187,7 +204,8 @@ class MachinesTestCase(RelayTestCase):
         policy = self.enterContext(tempfile.NamedTemporaryFile("w", suffix=".json"))
         json.dump(POLICY, policy)
         policy.flush()
-        self.relayd = self.appliance.start(f"--policy_file={policy.name}", *self.flags, api="[::]:0", udp_port=udp_port)
+        self.relayd = self.appliance.start(f"--policy_file={policy.name}", *self.flags, api="[::]:0", udp_port=udp_port,
+                                            workers=self.workers)
         self.relayd.api = self.relayd.api.replace("[::]", "127.0.0.1")
         for machine in (self.alice, self.bob):
             await_link(machine, machine.relay_ip(4), machine.relay_ip(6))

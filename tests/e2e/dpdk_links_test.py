@@ -78,8 +78,7 @@ class NextHopsOnAfXdpTest(NextHops, MachinesTestCase):
 class TwoPorts:
     """Two ports with a worker each; every endpoint has a leg on either."""
 
-    ports = 2
-    flags = ("--workers=2",)
+    ports = workers = 2
 
     def test_legs_on_different_ports(self):
         for families in ((4, 4), (6, 6), (4, 6)):
@@ -127,7 +126,7 @@ class TwoAfXdpPortsTest(TwoPorts, MachinesTestCase):
 class TwoQueuesTest(MachinesTestCase):
     """One port, two workers, a queue each."""
 
-    flags = ("--workers=2",)
+    workers = 2
 
     def test_many_pairs(self):
         pairs = [self.bound_pair_on((self.alice, 4), (self.bob, 6)) for _ in range(8)]
