@@ -13,13 +13,15 @@ import contextlib
 import json
 import os
 import re
+import socket
+import struct
 import tempfile
 import threading
 import time
 
 import netns
 from disco import Client, Key, udp_socket
-from programs import Relayd
+from programs import Relayd, wait_until
 from relay_test_case import RelayTestCase
 
 EAL = "--no-huge -m 256 --no-shconf --no-pci"  # As on any machine: no hugepages, no NIC.
@@ -33,6 +35,17 @@ def addresses(port, *hosts):
 
 def ipv6_of(port, host):
     return f"2001:db8:{port or ''}::{host}".replace(":::", "::")
+
+
+def icmp_error(sock):
+    """What waits for a socket that asked for errors: (errno, origin, type, code, information)."""
+    def look():
+        try:
+            _, ancillary, _, _ = sock.recvmsg(2000, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            return struct.unpack_from("IBBBxI", ancillary[0][2])
+        except BlockingIOError:
+            return None
+    return wait_until(look, "an ICMP error")
 
 
 def mac_of(namespace, interface):

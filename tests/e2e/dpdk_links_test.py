@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The layer-2 way back to a client: next hops that move, and VLANs. And workers: two of them, on two ports or on one."""
 
+import errno
 import os
 import socket
 
 import e2e
-from dpdk import TOOLS, AfXdp, Load, MachinesTestCase, Tap, await_link
+from dpdk import TOOLS, AfXdp, Load, MachinesTestCase, Tap, await_link, icmp_error
 from programs import wait_until
 from tagged import TaggedSocket, ethernet, ip_packet, udp_datagram
 
@@ -121,6 +122,26 @@ class TwoTapPortsTest(TwoPorts, MachinesTestCase):
 class TwoAfXdpPortsTest(TwoPorts, MachinesTestCase):
     kind = AfXdp
     may_be_out = 2 * 1024
+
+    def test_too_big_for_the_other_port(self):
+        """A smaller MTU on the way out: the sender learns of it, in either family."""
+        self.relayd.stop()
+        self.relay.ip("link set cable1 mtu 1400")
+        self.restart_relayd()
+        for family, level, discover, receive, header, answer in (
+                (4, socket.IPPROTO_IP, 10, 11, 20, (2, 3, 4)),  # linux/in.h; ICMP, fragmentation needed.
+                (6, socket.IPPROTO_IPV6, 23, 25, 40, (3, 2, 0))):  # linux/in6.h; ICMPv6, packet too big.
+            alice, bob = self.bound_pair_on((self.alice, family), (self.bob, family))
+            alice.sock.setsockopt(level, discover, 2)  # Do not fragment.
+            alice.sock.setsockopt(level, receive, 1)
+            most = 1400 - header - 8 - 8
+            self.assert_relays(alice, bob, os.urandom(most))
+            alice.say(os.urandom(most + 1))
+            self.assertEqual(icmp_error(alice.sock), (errno.EMSGSIZE, *answer, 1400))
+            self.assert_relays(alice, bob, os.urandom(most))
+        metrics = self.wait_at_rest(self.relayd)
+        self.assertEqual(metrics.dropped()["too_big"], 2)
+        self.assertEqual(metrics.total("relayd_icmp_too_big_total"), 2)
 
 
 class TwoQueuesTest(MachinesTestCase):
