@@ -4,9 +4,9 @@
 import socket
 import struct
 
-import e2e
+import dpdk
 import protocol_drops_test as drops
-from dpdk import TOOLS, AfXdp, DpdkTestCase, Tap
+from dpdk import AfXdp, DpdkTestCase, Tap
 from tagged import ethernet, ip_packet, udp_datagram
 
 
@@ -34,7 +34,8 @@ class FrameDrops:
         self.assert_drops("not_bound", a, v4, v6, send=send)
         self.assert_drops("bad_ip_checksum", a, changed(v4, 8, b"\x3f"), send=send)
         self.assert_drops("bad_ip_header", a, changed(v4, 2, struct.pack(">H", len(v4) + 1)),
-                          changed(v4, 2, struct.pack(">H", 19)), changed(v6, 4, struct.pack(">H", len(v6) - 39)), send=send)
+                          changed(v4, 2, struct.pack(">H", 19)), changed(v6, 4, struct.pack(">H", len(v6) - 39)),
+                          send=send)
         udp_length = len(v4) - 20
         self.assert_drops("bad_udp_length", a, *(changed(v4, 24, struct.pack(">H", length))
                                                  for length in (7, udp_length + 1)),
@@ -53,4 +54,4 @@ class DropsOverAfXdpTest(FrameDrops, DpdkTestCase, drops.ProtocolDropsTest):
 
 
 if __name__ == "__main__":
-    e2e.main(TOOLS)
+    dpdk.main()

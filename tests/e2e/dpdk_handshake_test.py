@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The handshake's stories once more, packet by packet over both kinds of DPDK port."""
 
-import e2e
+import dpdk
 import protocol_handshake_test as stories
-from dpdk import TOOLS, AfXdp, DpdkTestCase, Tap
+from dpdk import AfXdp, DpdkTestCase, Tap
 
 
 class HandshakeOverTapTest(DpdkTestCase, stories.HandshakeTest):
@@ -31,4 +31,4 @@ class FirstDialectOverAfXdpTest(DpdkTestCase, stories.FirstDialectTest):
 
 
 if __name__ == "__main__":
-    e2e.main(TOOLS)
+    dpdk.main()

@@ -7,10 +7,10 @@ import os
 import socket
 import struct
 
-import e2e
+import dpdk
 import netns
 from disco import Key
-from dpdk import TOOLS, AfXdp, Load, MachinesTestCase, Tap, icmp_error
+from dpdk import AfXdp, Load, MachinesTestCase, Tap, icmp_error
 from programs import allocation, http_request, wait_until
 from tagged import ip_packet, udp_datagram
 from wireguard import Transfer
@@ -156,4 +156,4 @@ class KernelBesideAfXdpTest(KernelTraffic, MachinesTestCase):
 
 
 if __name__ == "__main__":
-    e2e.main(TOOLS)
+    dpdk.main()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """When an endpoint is gone, with legs that a poll-mode worker serves."""
 
-import e2e
+import dpdk
 import protocol_lifetime_test as stories
-from dpdk import TOOLS, DpdkTestCase, Tap
+from dpdk import DpdkTestCase, Tap
 
 
 class LifetimeOverTapTest(DpdkTestCase, stories.LifetimeTest):
@@ -12,4 +12,4 @@ class LifetimeOverTapTest(DpdkTestCase, stories.LifetimeTest):
 
 
 if __name__ == "__main__":
-    e2e.main(TOOLS)
+    dpdk.main()

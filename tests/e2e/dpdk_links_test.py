@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The layer-2 way back to a client: next hops that move, and VLANs. And workers: two of them, on two ports or on one."""
+"""The layer-2 way back to a client: next hops that move, and VLANs. And two workers, on two ports or on one."""
 
 import errno
 import os
 import socket
 
-import e2e
-from dpdk import TOOLS, AfXdp, Load, MachinesTestCase, Tap, await_link, icmp_error
+import dpdk
+from dpdk import AfXdp, Load, MachinesTestCase, Tap, await_link, icmp_error
 from programs import wait_until
 from tagged import TaggedSocket, ethernet, ip_packet, udp_datagram
 
@@ -162,4 +162,4 @@ class TwoQueuesTest(MachinesTestCase):
 
 
 if __name__ == "__main__":
-    e2e.main(TOOLS)
+    dpdk.main()

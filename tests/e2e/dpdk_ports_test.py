@@ -3,8 +3,8 @@
 
 import signal
 
-import e2e
-from dpdk import TOOLS, AfXdp, Load, MachinesTestCase, Tap, await_link
+import dpdk
+from dpdk import AfXdp, Load, MachinesTestCase, Tap, await_link
 from programs import wait_until
 
 
@@ -67,4 +67,4 @@ class EndsOnAfXdpTest(Ends, MachinesTestCase):
 
 
 if __name__ == "__main__":
-    e2e.main(TOOLS)
+    dpdk.main()

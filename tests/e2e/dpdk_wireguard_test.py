@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The WireGuard tunnel once more, with relayd's packets through both kinds of DPDK port."""
 
-import e2e
+import dpdk
 import wireguard_tunnel_test as tunnel
 from dpdk import AfXdp, Appliance, Tap
 from wireguard import API_PORT, BINARIES, METRICS_PORT, TOOLS, UDP_PORT, Lab
@@ -15,8 +15,8 @@ class DpdkLab(Lab):
     def make_relay(self):
         networks = [text for number in (1, 2) for text in (f"198.18.{number}.1/24", f"2001:db8:{number}::1/64")]
         self.appliance = Appliance(self.test, self.kind, addresses_of=[networks])
-        relay = self.appliance.relay
-        relay.plug_in = lambda machine, cable, _, addresses: self.appliance.switches[0].plug_in(machine, cable, addresses)
+        relay, switch = self.appliance.relay, self.appliance.switches[0]
+        relay.plug_in = lambda machine, cable, _, addresses: switch.plug_in(machine, cable, addresses)
         return relay
 
     def start_relayd(self):
@@ -40,4 +40,4 @@ class TunnelOverAfXdpTest(tunnel.WireguardTunnelTest):
 
 
 if __name__ == "__main__":
-    e2e.main(TOOLS, BINARIES)
+    dpdk.main(TOOLS, BINARIES)

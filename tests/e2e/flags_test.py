@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import unittest
 
 import e2e
 import netns
-from dpdk import EAL
+from dpdk import EAL, HAS_ROOT
 from programs import Relayd, binary
 
 
@@ -113,6 +114,7 @@ class CheckTest(e2e.TestCase):
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         self.assertRegex(self.assert_bad(f"--api_listen={where}", status=1, names=where), "(?m)^error")
 
+    @unittest.skipUnless(HAS_ROOT, "needs root")
     def test_tap(self):
         report = self.assert_good("--io=dpdk", f"--eal={EAL} --vdev=net_tap0,iface=wire0")
         self.assertRegex(report, r"net_tap0, driver net_tap, .*MTU 1500")
@@ -120,6 +122,7 @@ class CheckTest(e2e.TestCase):
         self.assertNotRegex(report, "(?m)^warning")
         self.assertEqual(re.findall("wire0|relay0", netns.here().ip("-o link")), [])
 
+    @unittest.skipUnless(HAS_ROOT, "needs root")
     def test_af_xdp(self):
         here = netns.here()
         here.ip("link add left type veth peer name right")

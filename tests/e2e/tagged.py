@@ -32,7 +32,8 @@ def udp_datagram(source, destination, payload):
 def ip_packet(source, destination, body, next_header=socket.IPPROTO_UDP):
     """An IP packet between two addresses."""
     if ":" in source:
-        return struct.pack(">IHBB", 6 << 28, len(body), next_header, 64) + ip_bytes(source) + ip_bytes(destination) + body
+        header = struct.pack(">IHBB", 6 << 28, len(body), next_header, 64)
+        return header + ip_bytes(source) + ip_bytes(destination) + body
     header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, next_header, 0)
     addresses = ip_bytes(source) + ip_bytes(destination)
     return header[:10] + struct.pack(">H", checksum(header + addresses)) + addresses + body
@@ -75,13 +76,13 @@ class TaggedSocket:
                 if (level, number) == (SOL_PACKET, PACKET_AUXDATA):
                     status, tci = struct.unpack_from("I", data)[0], struct.unpack_from("H", data, 16)[0]
                     vlan = tci & 0xFFF if status & TP_STATUS_VLAN_VALID else vlan
-            version, header = ip[0] >> 4, (ip[0] & 15) * 4 if ip[0] >> 4 == 4 else 40
-            source, destination = (ip[12:16], ip[16:20]) if version == 4 else (ip[8:24], ip[24:40])
-            udp = ip[header:]
-            if vlan != self.vlan or destination != ip_bytes(self.address[0]) or udp[2:4] != struct.pack(">H", self.address[1]):
+            is_v4 = kind == b"\x08\x00"
+            source, destination = (ip[12:16], ip[16:20]) if is_v4 else (ip[8:24], ip[24:40])
+            udp = ip[(ip[0] & 15) * 4 if is_v4 else 40:]
+            if (vlan, destination, udp[2:4]) != (self.vlan, ip_bytes(self.address[0]), self.address[1].to_bytes(2)):
                 continue
-            family = socket.AF_INET if version == 4 else socket.AF_INET6
             pseudo = source + destination + struct.pack(">IxxxB", len(udp), 17)
             if checksum(pseudo + udp) != 0:
                 raise AssertionError("a wrong UDP checksum")
-            return udp[8:struct.unpack(">H", udp[4:6])[0]], (socket.inet_ntop(family, source), struct.unpack(">H", udp[:2])[0])
+            ip_text = socket.inet_ntop(socket.AF_INET if is_v4 else socket.AF_INET6, source)
+            return udp[8:int.from_bytes(udp[4:6])], (ip_text, int.from_bytes(udp[:2]))
