@@ -67,11 +67,16 @@ class alignas(64) Binding {
     return port != 0;
   }
   bool IsBound() const { return Word(kPortWord) != 0; }
-  // Is the MAC address another one than `path`'s? A hint, not read in one piece with the rest.
+  // Is the MAC address another one than `path`'s, on the same port and VLAN? A hint, not read in one piece with the
+  // rest.
   bool HasOtherMac(const Path& path) const {
     std::array<uint64_t, 2> link;
     std::memcpy(&link, reinterpret_cast<const char*>(&path) + kLinkWord * sizeof(uint64_t), sizeof(link));
-    return ((Word(kLinkWord) ^ link[0]) >> 48 | static_cast<uint32_t>(Word(kLinkWord + 1) ^ link[1])) != 0;
+    const uint64_t first = Word(kLinkWord) ^ link[0];
+    const auto rest = static_cast<uint32_t>(Word(kLinkWord + 1) ^ link[1]);
+    if ((first >> 48 | rest) == 0) [[likely]]
+      return false;
+    return static_cast<uint32_t>(first >> 16) == 0;
   }
   void Publish(const Path& path);
 

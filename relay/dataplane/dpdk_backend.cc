@@ -17,6 +17,7 @@
 #include "relay/dataplane/kernel_sender.h"
 #include "relay/dataplane/port.h"
 #include "relay/dataplane/port_monitor.h"
+#include "relay/dataplane/reassembler.h"
 #include "relay/dataplane/telemetry.h"
 #include "relay/dataplane/threads.h"
 #include "relay/dataplane/worker_layout.h"
@@ -42,13 +43,14 @@ struct DpdkBackend::Impl {
   struct Worker {
     Counters counters;
     WorkerContext context;
+    std::unique_ptr<Reassembler> reassembler;  // Null without --reassemble.
     std::unique_ptr<DpdkWorker> loop;
     std::thread thread;
   };
 
   void AddFigures();
   absl::Status AddHandoffs();
-  void AddWorkers(uint32_t first_worker);
+  absl::Status AddWorkers(uint32_t first_worker);
   DpdkWorker::Config ConfigOf(uint32_t worker) const;
 
   DpdkOptions options;
@@ -105,7 +107,7 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   impl->AddFigures();
   if (absl::Status status = impl->AddHandoffs(); !status.ok()) return status;
   impl->monitor = std::make_unique<PortMonitor>(qsbr, *impl->ports, options.local_addrs, impl->figures);
-  impl->AddWorkers(relay.first_worker);
+  if (absl::Status status = impl->AddWorkers(relay.first_worker); !status.ok()) return status;
   impl->telemetry = std::make_unique<Telemetry>(impl->figures);
   return std::unique_ptr<DpdkBackend>(new DpdkBackend(std::move(impl)));
 }
@@ -136,13 +138,19 @@ absl::Status DpdkBackend::Impl::AddHandoffs() {
   return absl::OkStatus();
 }
 
-void DpdkBackend::Impl::AddWorkers(uint32_t first_worker) {
+absl::Status DpdkBackend::Impl::AddWorkers(uint32_t first_worker) {
   for (uint32_t i = 0; i < options.workers; ++i) {
     Worker& worker = *workers.emplace_back(std::make_unique<Worker>());
     worker.context.id = static_cast<uint16_t>(first_worker + i);
     worker.context.counters = &worker.counters;
     worker.context.control_bucket = WorkerControlBucket(options.worker_control_rate);
+    if (!options.reassemble) continue;
+    const int numa = ports->ports()[i % ports->ports().size()].numa;
+    auto reassembler = Reassembler::Create(numa, Reassembler::kMaxDatagrams, Reassembler::kTimeout);
+    if (!reassembler.ok()) return reassembler.status();
+    worker.reassembler = *std::move(reassembler);
   }
+  return absl::OkStatus();
 }
 
 DpdkWorker::Config DpdkBackend::Impl::ConfigOf(uint32_t worker) const {
@@ -153,6 +161,7 @@ DpdkWorker::Config DpdkBackend::Impl::ConfigOf(uint32_t worker) const {
                             .addresses = &monitor->addresses(),
                             .neighbours = &monitor->neighbours(),
                             .poll_counters = figures.workers[worker].get(),
+                            .reassembler = workers[worker]->reassembler.get(),
                             .idle = options.idle,
                             .idle_after = options.idle_after,
                             .idle_sleep = options.idle_sleep};
@@ -205,6 +214,9 @@ void DpdkBackend::Stop() {
   }
   for (const auto& worker : impl_->workers) {
     if (worker->thread.joinable()) worker->thread.join();
+  }
+  for (const auto& worker : impl_->workers) {
+    if (worker->loop) worker->loop->Settle();
     worker->loop.reset();
   }
   impl_->kernel_path->Stop();

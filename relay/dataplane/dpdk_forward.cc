@@ -1,11 +1,13 @@
 // The worker's second half: what the verdict says, done to the frame.
 #include <rte_ethdev.h>
 #include <rte_ip.h>
+#include <rte_mbuf.h>
 
 #include <cstring>
 
 #include "relay/dataplane/dpdk_worker.h"
 #include "relay/dataplane/icmp.h"
+#include "relay/dataplane/segments.h"
 
 namespace relay {
 namespace {
@@ -18,37 +20,24 @@ constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 
 uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::kUdp4 : Transport::kUdp6); }
 
-// Reshape's rest for a chain, whose data_off is moved already. The headers are in the first segment, ParseOne has seen
-// to it.
-bool ReshapeChain(rte_mbuf* m, int shift, uint32_t bytes) {
+// The headers are in the first segment, ParseOne has seen to it. Apart, so that Reshape is inlined.
+[[gnu::noinline]] bool ReshapeChain(rte_mbuf* m, int shift, uint32_t bytes, bool may_be_chain) {
+  m->data_off = static_cast<uint16_t>(m->data_off + shift);
   m->data_len = static_cast<uint16_t>(m->data_len - shift);
   m->pkt_len = static_cast<uint32_t>(static_cast<int64_t>(m->pkt_len) - shift);
-  while (m->pkt_len > bytes) {
-    rte_mbuf* const last = rte_pktmbuf_lastseg(m);
-    const uint32_t cut = std::min<uint32_t>(m->pkt_len - bytes, last->data_len);
-    if (cut == 0) break;  // An empty last segment with too much before it: does not occur.
-    rte_pktmbuf_trim(m, static_cast<uint16_t>(cut));
-    if (last->data_len == 0 && last != m) {
-      rte_mbuf* before = m;
-      while (before->next != last) before = before->next;
-      before->next = nullptr;
-      --m->nb_segs;
-      rte_pktmbuf_free_seg(last);
-    }
-  }
-  return true;
+  Shorten(m, bytes);
+  return may_be_chain || rte_pktmbuf_linearize(m) == 0;
 }
 
-// Makes the frame begin `shift` bytes later (or earlier, if negative) and have `bytes` in all: padding is cut. False:
-// no headroom.
-[[gnu::always_inline]] inline bool Reshape(rte_mbuf* m, int shift, uint32_t bytes) {
+// Makes the frame begin `shift` bytes later (or earlier, if negative) and have `bytes` in all: padding is cut. In one
+// mbuf, unless `may_be_chain`. False: no room for that.
+[[gnu::always_inline]] inline bool Reshape(rte_mbuf* m, int shift, uint32_t bytes, bool may_be_chain) {
   const int data_off = m->data_off + shift;
-  if (data_off < 0) [[unlikely]]
-    return false;
+  if (data_off < 0) return false;
   m->ol_flags &= kBufferFlags;
-  m->data_off = static_cast<uint16_t>(data_off);
   if (m->nb_segs != 1) [[unlikely]]
-    return ReshapeChain(m, shift, bytes);
+    return ReshapeChain(m, shift, bytes, may_be_chain);
+  m->data_off = static_cast<uint16_t>(data_off);
   m->data_len = static_cast<uint16_t>(bytes);
   m->pkt_len = bytes;
   return true;
@@ -58,8 +47,7 @@ void FinishChecksum(rte_mbuf* m, const Path& to, size_t udp_offset, size_t udp_b
   uint8_t* const field = rte_pktmbuf_mtod_offset(m, uint8_t*, udp_offset + 6);
   const uint16_t zero = 0;
   std::memcpy(field, &zero, sizeof(zero));
-  uint16_t sum = 0;
-  rte_raw_cksum_mbuf(m, static_cast<uint32_t>(udp_offset), static_cast<uint32_t>(udp_bytes), &sum);
+  const uint16_t sum = SumOf(m, static_cast<uint32_t>(udp_offset), static_cast<uint32_t>(udp_bytes));
   const uint16_t checksum = ChecksumOf(PseudoHeaderSum(to, udp_bytes), sum);
   std::memcpy(field, &checksum, sizeof(checksum));
 }
@@ -74,9 +62,9 @@ void DpdkWorker::Decide(Lane& lane, uint16_t count) {
 void DpdkWorker::DecideOn(Lane& lane, Arrival& arrival) {
   const Frame& frame = arrival.frame;
   if (frame.fate != Frame::Fate::kRelay) [[unlikely]] {
+    if (arrival.m == nullptr) return;  // The reassembler has it.
     if (frame.fate == Frame::Fate::kDrop) return Drop(arrival.m, frame.reason);
     if (frame.fate == Frame::Fate::kKernel) return ToKernel(lane, arrival.m, DropReason::kNotLocal);
-    counters_.fragments.Add(1);
     return ToKernel(lane, arrival.m, DropReason::kFragment);
   }
   const Verdict verdict = server_.Decide(context_, arrival.header, frame.from, Payload(arrival), 1, now_, reply_);
@@ -122,7 +110,8 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
   }
   rte_mbuf* const m = arrival.m;
   const size_t outer = ip_bytes - frame.udp_bytes + kEthernetBytes + (to.link.vlan != 0 ? kVlanTagBytes : 0);
-  if (!Reshape(m, frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + frame.udp_bytes))) {
+  if (!Reshape(m, frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + frame.udp_bytes),
+               out->share.port->tx_multi_segment)) {
     return Drop(m, DropReason::kNoMbuf);
   }
   const bool finished = WriteOuter(frame, to, out->share.port->mac, rte_pktmbuf_mtod(m, uint8_t*));
@@ -138,7 +127,7 @@ void DpdkWorker::ForwardToSocket(Arrival& arrival, const Path& to) {
   const size_t headers = arrival.frame.udp_offset + kUdpBytes;
   const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
   if (config_.kernel_path == nullptr) return Drop(m, DropReason::kSendFailed);
-  Reshape(m, static_cast<int>(headers), static_cast<uint32_t>(payload_bytes));
+  Reshape(m, static_cast<int>(headers), static_cast<uint32_t>(payload_bytes), /*may_be_chain=*/true);
   MbufNote& note = NoteOf(m);
   note.to = to;
   note.kind = MbufNote::Kind::kToSocket;
@@ -153,8 +142,8 @@ void DpdkWorker::Answer(Lane& lane, Arrival& arrival, const Path& to) {
   rte_mbuf* const m = arrival.m;
   const size_t outer = OuterBytes(to);
   const size_t udp_bytes = kUdpBytes + reply_.size;
-  if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) return Drop(m, DropReason::kNoMbuf);
-  if (!Reshape(m, arrival.frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + udp_bytes))) {
+  if (!Reshape(m, arrival.frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + udp_bytes),
+               /*may_be_chain=*/false)) {
     return Drop(m, DropReason::kNoMbuf);
   }
   uint8_t* const start = rte_pktmbuf_mtod(m, uint8_t*);

@@ -9,6 +9,9 @@
 #include <time.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "relay/dataplane/segments.h"
 
 namespace relay {
 
@@ -41,6 +44,10 @@ DpdkWorker::DpdkWorker(const Config& config, const RelayServer& server, Qsbr& qs
   const double cycles_per_ns = static_cast<double>(rte_get_tsc_hz()) / 1e9;
   idle_after_cycles_ = static_cast<uint64_t>(cycles_per_ns * static_cast<double>(config.idle_after.count()));
   started_at_ = last_busy_at_ = rte_rdtsc();
+  if (config.reassembler != nullptr) {
+    expire_cycles_ = rte_get_tsc_hz() / 10;
+    expire_at_ = started_at_ + expire_cycles_;
+  }
 }
 
 DpdkWorker::~DpdkWorker() = default;
@@ -53,13 +60,23 @@ void DpdkWorker::Run() {
   while (!stop_.load(std::memory_order_relaxed)) {
     if (Poll() == 0) Rest();
   }
-  for (Lane& lane : lanes_) {
-    lane.out->Flush();
-    lane.out->Abandon();
+  if (config_.reassembler != nullptr) {
+    config_.reassembler->Flush();
+    CountLostFragments();
   }
+  for (Lane& lane : lanes_) lane.out->Flush();
   qsbr_.Offline(context_.id);
   qsbr_.Unregister(context_.id);
   rte_thread_unregister();
+}
+
+void DpdkWorker::Settle() {
+  for (Lane& lane : lanes_) {
+    while (SendForOthers(lane) != 0) {
+    }
+    lane.out->Flush();
+    lane.out->Abandon();
+  }
 }
 
 uint32_t DpdkWorker::Poll() {
@@ -76,9 +93,12 @@ uint32_t DpdkWorker::Poll() {
     Decide(lane, count);
     FlushToKernel(lane);
   }
+  if (begin >= expire_at_) [[unlikely]]
+    ExpireFragments(begin);
   SendForKernel();
+  uint32_t for_others = 0;
   for (Lane& lane : lanes_) {
-    SendForOthers(lane);
+    for_others += SendForOthers(lane);
     lane.out->Flush();
   }
   qsbr_.Quiescent(context_.id);  // No Endpoint* and no published set is held past this line.
@@ -89,6 +109,7 @@ uint32_t DpdkWorker::Poll() {
   poll.total_cycles.Set(end - started_at_);
   if (received == 0) {
     poll.empty_polls.Add(1);
+    if (for_others != 0) last_busy_at_ = end;
   } else {
     poll.busy_cycles.Add(end - begin);
     poll.packets.Add(received);
@@ -100,7 +121,6 @@ uint32_t DpdkWorker::Poll() {
 uint16_t DpdkWorker::Receive(Lane& lane) {
   const uint16_t count = rte_eth_rx_burst(lane.id, *lane.share.rx_queue, received_.data(), kBurst);
   if (count == 0) return 0;
-  counters_.received.Add(count);
   PortCounters& port = *lane.share.counters;
   port.received.Add(count);
   port.bursts_total.Add(1);
@@ -116,15 +136,18 @@ void DpdkWorker::Parse(Lane& lane, uint16_t count) {
     if (i + kAhead < count) rte_prefetch0(rte_pktmbuf_mtod(received_[i + kAhead], void*));
     Arrival& arrival = arrivals_[i];
     arrival.m = received_[i];
-    ParseOne(lane, arrival);
+    do {
+      ParseOne(lane, arrival);
+    } while (arrival.frame.fate == Frame::Fate::kFragment && TakeFragment(arrival));
   }
+  counters_.received.Add(count - std::exchange(held_, uint16_t{0}));
 }
 
 void DpdkWorker::ParseOne(Lane& lane, Arrival& arrival) {
   rte_mbuf* const m = arrival.m;
   arrival.header.ok = false;
-  if (m->nb_segs > 1 && m->data_len < std::min<size_t>(m->pkt_len, kMaxHeaderBytes + geneve::kHeaderSize) &&
-      rte_pktmbuf_linearize(m) != 0) {
+  if (m->nb_segs > 1 &&
+      !PullUp(m, static_cast<uint16_t>(std::min<size_t>(m->pkt_len, kMaxHeaderBytes + geneve::kHeaderSize)))) {
     arrival.frame.fate = Frame::Fate::kDrop;
     arrival.frame.reason = DropReason::kNoMbuf;
     return;
@@ -136,6 +159,34 @@ void DpdkWorker::ParseOne(Lane& lane, Arrival& arrival) {
   const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
   arrival.header.Read({data + arrival.frame.udp_offset + kUdpBytes, payload_bytes});
   if (arrival.header.ok) server_.PrefetchSlot(arrival.header);
+}
+
+// True: arrival.m is the datagram that this fragment has made whole, to be parsed where the fragment stood. (It is none
+// itself, so that this happens once.)
+bool DpdkWorker::TakeFragment(Arrival& arrival) {
+  counters_.fragments.Add(1);
+  if (config_.reassembler == nullptr) return false;
+  arrival.m = config_.reassembler->Add(arrival.m, arrival.frame, rte_rdtsc());
+  CountLostFragments();
+  if (arrival.m == nullptr) {
+    ++held_;
+    return false;
+  }
+  counters_.reassembled.Add(1);
+  return true;
+}
+
+void DpdkWorker::ExpireFragments(uint64_t tsc) {
+  expire_at_ = tsc + expire_cycles_;
+  config_.reassembler->Expire(tsc);
+  CountLostFragments();
+}
+
+// They are received only now, and with that at their end.
+void DpdkWorker::CountLostFragments() {
+  const uint64_t lost = config_.reassembler->TakeDropped();
+  counters_.received.Add(lost);
+  counters_.Drop(DropReason::kFragment, lost);
 }
 
 void DpdkWorker::Prefetch(uint16_t count) const {
@@ -172,14 +223,15 @@ void DpdkWorker::SendForKernel() {
   }
 }
 
-void DpdkWorker::SendForOthers(Lane& lane) {
-  if (!lane.share.tx_queue || lane.share.handoff == nullptr) return;
+uint32_t DpdkWorker::SendForOthers(Lane& lane) {
+  if (!lane.share.tx_queue || lane.share.handoff == nullptr) return 0;
   std::array<rte_mbuf*, kBurst> frames;
   const unsigned count =
       rte_ring_sc_dequeue_burst(lane.share.handoff, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
   for (unsigned i = 0; i < count; ++i) {
     lane.out->Add(frames[i], SentAs::Read(NoteOf(frames[i])));
   }
+  return count;
 }
 
 void DpdkWorker::Drop(rte_mbuf* m, DropReason reason) {
@@ -198,7 +250,8 @@ void DpdkWorker::Rest() {
   if (config_.idle == DpdkOptions::Idle::kInterrupt && has_interrupts_) {
     AwaitInterrupt();
   } else {
-    const timespec nap{.tv_sec = 0, .tv_nsec = config_.idle_sleep.count()};
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(config_.idle_sleep);
+    const timespec nap{.tv_sec = seconds.count(), .tv_nsec = (config_.idle_sleep - seconds).count()};
     nanosleep(&nap, nullptr);
   }
   qsbr_.Online(context_.id);

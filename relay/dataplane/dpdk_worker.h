@@ -19,6 +19,7 @@
 #include "relay/dataplane/mbuf.h"
 #include "relay/dataplane/port.h"
 #include "relay/dataplane/published.h"
+#include "relay/dataplane/reassembler.h"
 #include "relay/dataplane/tx_buffer.h"
 
 struct rte_ring;
@@ -43,6 +44,7 @@ class DpdkWorker {
     const Published<AddressSet>* addresses = nullptr;     // Ours.
     const Published<NeighbourSet>* neighbours = nullptr;  // Where next hops may follow to.
     PollCounters* poll_counters = nullptr;
+    Reassembler* reassembler = nullptr;  // The worker's own. Null: fragments are others' business.
     DpdkOptions::Idle idle = DpdkOptions::Idle::kPoll;
     Duration idle_after{};
     Duration idle_sleep{};
@@ -54,6 +56,9 @@ class DpdkWorker {
 
   // Relays until Stop; registers itself with the Qsbr as context.id, and the thread with EAL.
   void Run();
+  // Once Run has returned, here and in all workers that hand frames over: sends those, and gives up what the ports do
+  // not take.
+  void Settle();
   void Stop() { stop_.store(true, std::memory_order_relaxed); }  // Any thread; Run returns within a millisecond or so.
 
   // One turn of the loop: receive, decide, send. Run's body, for tests and benchmarks, which register with the Qsbr
@@ -73,7 +78,7 @@ class DpdkWorker {
     std::unique_ptr<TxBuffer> out;
   };
   struct Arrival {
-    rte_mbuf* m;
+    rte_mbuf* m;  // Null: a fragment that the reassembler has taken.
     Frame frame;
     Parsed header;
   };
@@ -81,6 +86,9 @@ class DpdkWorker {
   uint16_t Receive(Lane& lane);
   void Parse(Lane& lane, uint16_t count);
   void ParseOne(Lane& lane, Arrival& arrival);
+  bool TakeFragment(Arrival& arrival);
+  void ExpireFragments(uint64_t tsc);
+  void CountLostFragments();
   void Prefetch(uint16_t count) const;
   void Decide(Lane& lane, uint16_t count);
   void DecideOn(Lane& lane, Arrival& arrival);
@@ -91,7 +99,7 @@ class DpdkWorker {
   void FollowLink(const Arrival& arrival);
   void ToKernel(const Lane& lane, rte_mbuf* m, DropReason otherwise);
   void FlushToKernel(const Lane& lane);
-  void SendForOthers(Lane& lane);
+  uint32_t SendForOthers(Lane& lane);
   void SendForKernel();
   void Drop(rte_mbuf* m, DropReason reason);
   Lane* LaneOf(uint16_t link_port) {
@@ -121,7 +129,10 @@ class DpdkWorker {
   uint64_t started_at_ = 0;    // TSC.
   uint64_t last_busy_at_ = 0;  // TSC.
   uint64_t idle_after_cycles_ = 0;
-  bool has_interrupts_ = true;    // Every port that we poll wakes us.
+  bool has_interrupts_ = true;       // Every port that we poll wakes us.
+  uint64_t expire_at_ = UINT64_MAX;  // TSC; never without a reassembler.
+  uint64_t expire_cycles_ = 0;
+  uint16_t held_ = 0;             // Fragments of the burst that are not received yet; see Reassembler.
   std::vector<uint8_t> scratch_;  // A datagram in one piece, if it came in several.
 };
 

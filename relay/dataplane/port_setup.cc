@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/kernel_interface.h"
 #include "relay/dataplane/mbuf.h"
+#include "relay/dataplane/reassembler.h"
 
 namespace relay {
 namespace {
@@ -23,8 +24,7 @@ constexpr uint32_t kXdpMostMbufSize =
     4096 - 2 * RTE_CACHE_LINE_SIZE - sizeof(rte_mbuf) - sizeof(MbufNote) - RTE_PKTMBUF_HEADROOM;
 constexpr uint32_t kXdpFillRing = 2048;  // mbufs that net_af_xdp hands to the kernel.
 constexpr uint32_t kRingMbufs = 4096;    // In rings to and from the kernel path, and in workers' hands.
-constexpr uint32_t kReassemblyMbufs = 4096;
-constexpr uint32_t kCacheMbufs = 384;  // A thread's cache of 256 holds up to 1.5 times that.
+constexpr uint32_t kCacheMbufs = 384;    // A thread's cache of 256 holds up to 1.5 times that.
 
 constexpr uint64_t kRssUdp = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
 constexpr uint64_t kRssTypes = kRssUdp | RTE_ETH_RSS_IP;
@@ -138,7 +138,7 @@ absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& 
 
 absl::Status MakePortPool(Port& port, const DpdkOptions& options, uint32_t tx_descriptors) {
   const uint32_t enough = port.rx_queues * port.rx_descriptors + tx_descriptors + (options.workers + 2) * kCacheMbufs +
-                          kRingMbufs + (options.reassemble ? kReassemblyMbufs : 0) +
+                          kRingMbufs + (options.reassemble ? options.workers * Reassembler::kMostHeld : 0) +
                           (port.driver == kAfXdpDriver ? kXdpFillRing : 0);
   const uint32_t count = options.mbufs != 0 ? options.mbufs : enough;
   port.pool = MakePool(absl::StrCat("relayd_port_", port.id), count, options.mbuf_size, port.numa);

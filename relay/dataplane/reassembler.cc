@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "absl/status/status.h"
+#include "relay/dataplane/segments.h"
 
 namespace relay {
 namespace {
@@ -35,22 +36,6 @@ uint64_t CountFragments(const rte_mbuf* chain) {
   uint64_t fragments = 0;
   for (; chain != nullptr; chain = chain->next) fragments += chain->l2_len != 0 ? 1 : 0;
   return fragments;
-}
-
-// Cuts Ethernet padding, wherever the segments' borders are (rte_pktmbuf_trim cuts within the last one alone).
-void Shorten(rte_mbuf* m, uint32_t bytes) {
-  if (m->pkt_len <= bytes) return;
-  m->pkt_len = bytes;
-  rte_mbuf* last = m;
-  for (; last->next != nullptr && last->data_len < bytes; last = last->next) bytes -= last->data_len;
-  last->data_len = static_cast<uint16_t>(bytes);
-  rte_mbuf* rest = std::exchange(last->next, nullptr);
-  while (rest != nullptr) {
-    rte_mbuf* const next = rest->next;
-    rte_pktmbuf_free_seg(rest);
-    --m->nb_segs;
-    rest = next;
-  }
 }
 
 // What the library does not look at: a length that no sender cuts a datagram to, and an end that no datagram can have.

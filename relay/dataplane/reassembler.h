@@ -22,6 +22,12 @@ namespace relay {
 // datagrams are refused until old ones time out. Fragments that overlap make their datagram be dropped (RFC 5722).
 class Reassembler {
  public:
+  // What a worker has: for so long, so many datagrams, and with that so many buffers of any port's pool at most (but
+  // for fragments that come in several).
+  static constexpr Duration kTimeout = std::chrono::seconds(1);
+  static constexpr uint32_t kMaxDatagrams = 512;
+  static constexpr uint32_t kMostHeld = kMaxDatagrams * RTE_LIBRTE_IP_FRAG_MAX_FRAG;
+
   static absl::StatusOr<std::unique_ptr<Reassembler>> Create(int numa, uint32_t max_datagrams, Duration timeout);
   ~Reassembler();  // Frees what is still held.
   Reassembler(const Reassembler&) = delete;
