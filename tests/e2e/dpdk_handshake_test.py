@@ -22,13 +22,5 @@ class BurstOverAfXdpTest(DpdkTestCase, stories.BurstTest):
     kind = AfXdp
 
 
-class FirstDialectOverTapTest(DpdkTestCase, stories.FirstDialectTest):
-    kind = Tap
-
-
-class FirstDialectOverAfXdpTest(DpdkTestCase, stories.FirstDialectTest):
-    kind = AfXdp
-
-
 if __name__ == "__main__":
     dpdk.main()
