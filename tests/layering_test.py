@@ -29,7 +29,7 @@ MAY_INCLUDE = {  # Every folder may include itself.
     "relay": [*PACKET_PATH, "relay/dataplane", "relay/control", "ingress"],  # main.cc and its flags.
 }
 ABOVE_ALL = ("bench", "tests", "deploy")  # Included by nothing but each other and test code.
-TEST_CODE = re.compile(r"_(test|fuzz|bench)\.cc$")
+TEST_CODE = re.compile(r"_(test|fuzz|bench)\.cc$|_fixture\.(cc|h)$")
 
 # The core decides; it does not do. (<chrono> is there for its types, <mutex> for lock_guard on a ByteLock, <sys/mman.h>
 # for the table's memory.)

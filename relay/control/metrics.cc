@@ -8,27 +8,18 @@
 #include <string_view>
 #include <utility>
 
-#include "relay/control/text.h"
+#include "relay/control/metrics_family.h"
 
 namespace relay {
 namespace {
 
+using metrics::Add;
+using metrics::Family;
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
 
 const double kStartTime = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-
-MetricFamily Family(std::string_view name, std::string_view help, MetricType type) {
-  return {.name = std::string(name), .help = std::string(help), .type = type, .metric = {}};
-}
-
-void Add(MetricFamily& family, Labels labels, uint64_t value) {
-  ClientMetric& metric = family.metric.emplace_back();
-  metric.label = std::move(labels);
-  (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
-}
 
 // Everything that is counted a worker, added up by `read`.
 class WorkerMetrics {
@@ -101,6 +92,25 @@ void CollectPackets(const WorkerMetrics& workers, std::vector<MetricFamily>& out
   for (size_t i = 0; i < std::size(kResults); ++i) {
     Add(handshakes, {{"result", kResults[i]}}, workers.Sum([i](const Counters& c) { return c.handshakes[i].Get(); }));
   }
+}
+
+// Beside the identity: what the DPDK back end does with frames that are special.
+void CollectFrames(const WorkerMetrics& workers, std::vector<MetricFamily>& out) {
+  out.push_back(workers.Total("relayd_fragments_total",
+                              "IP fragments for the relay's addresses, wherever they went (DPDK only).",
+                              &Counters::fragments));
+  out.push_back(workers.Total("relayd_reassembled_packets_total",
+                              "Datagrams made whole of fragments by a worker (DPDK only).", &Counters::reassembled));
+  out.push_back(workers.Total("relayd_icmp_too_big_total",
+                              "ICMP answers to datagrams that are too big for their way out (DPDK only).",
+                              &Counters::icmp_too_big));
+  out.push_back(workers.Total("relayd_link_followed_total",
+                              "Next hops that followed data packets to another MAC address (DPDK only).",
+                              &Counters::link_followed));
+  out.push_back(workers.Total("relayd_link_refused_total",
+                              "Data packets from another MAC address than the next hop's that the kernel does not hold "
+                              "as a neighbour; the next hop stayed (DPDK only).",
+                              &Counters::link_refused));
 }
 
 void CollectWorkers(const WorkerMetrics& workers, std::vector<MetricFamily>& out) {
@@ -178,7 +188,9 @@ std::vector<MetricFamily> CollectMetrics(const MetricSources& sources) {
   std::vector<MetricFamily> out;
   const WorkerMetrics workers(sources.workers);
   CollectPackets(workers, out);
+  CollectFrames(workers, out);
   CollectWorkers(workers, out);
+  if (sources.ports != nullptr) metrics::CollectPorts(*sources.ports, out);
   CollectEndpoints(sources, out);
   CollectApi(*sources.api, out);
   out.push_back(CollectTasks(*sources.tasks));

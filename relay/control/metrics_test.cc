@@ -18,6 +18,7 @@ namespace relay {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class MetricsTest : public testing::Test {
  protected:
@@ -60,6 +61,11 @@ TEST_F(MetricsTest, EverySeriesIsThereAtZero) {
       "relayd_answered_packets_total",
       "relayd_accepted_packets_total",
       "relayd_to_kernel_packets_total",
+      "relayd_fragments_total",
+      "relayd_reassembled_packets_total",
+      "relayd_icmp_too_big_total",
+      "relayd_link_followed_total",
+      "relayd_link_refused_total",
       "relayd_control_task_seconds_count",
       "relayd_control_task_seconds_bucket{le=\"1e-05\"}",
       "relayd_control_task_seconds_bucket{le=\"0.1\"}",
@@ -82,10 +88,14 @@ TEST_F(MetricsTest, EverySeriesIsThereAtZero) {
     }
   }
   for (const std::string_view reason :
-       {"bad_geneve",     "unknown_version",     "control_not_disco",    "unknown_vni",      "short",
-        "bad_magic",      "unknown_disco_key",   "control_rate_limited", "open_failed",      "bad_message",
-        "vni_mismatch",   "remote_key_mismatch", "generation_zero",      "stale_generation", "mac_mismatch",
-        "refused_source", "not_bound",           "unknown_source",       "too_big",          "send_failed"}) {
+       {"bad_geneve",      "unknown_version",  "control_not_disco", "unknown_vni",
+        "short",           "bad_magic",        "unknown_disco_key", "control_rate_limited",
+        "open_failed",     "bad_message",      "vni_mismatch",      "remote_key_mismatch",
+        "generation_zero", "stale_generation", "mac_mismatch",      "refused_source",
+        "not_bound",       "unknown_source",   "too_big",           "send_failed",
+        "bad_ip_header",   "bad_ip_checksum",  "bad_udp_length",    "zero_checksum",
+        "fragment",        "not_local",        "kernel_path_full",  "no_mbuf",
+        "tx_full"}) {
     series.push_back(text::Cat("relayd_dropped_packets_total{reason=\"", reason, "\"}"));
   }
   for (const std::string_view result : {"challenged", "bound", "rebound"}) {
@@ -98,6 +108,8 @@ TEST_F(MetricsTest, EverySeriesIsThereAtZero) {
   for (const std::string& name : series) EXPECT_THAT(text, HasSubstr('\n' + name + " 0\n"));
   EXPECT_THAT(text, HasSubstr("\nrelayd_build_info{version=\""));
   EXPECT_THAT(text, HasSubstr("\nprocess_start_time_seconds "));
+  EXPECT_THAT(text, Not(HasSubstr("relayd_port_")));
+  EXPECT_THAT(text, Not(HasSubstr("relayd_worker_polls_total")));
 }
 
 TEST_F(MetricsTest, PromtoolFindsNothingWrong) {

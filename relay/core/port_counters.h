@@ -54,6 +54,15 @@ struct PortGauges {
   Counter pool_size;
 };
 
+// Frames by the TAP interfaces of ports that DPDK owns, beside Counters: a worker has counted what it gave as
+// to_kernel. Written by the kernel path's thread.
+struct KernelFrames {
+  Counter to_tap;            // Taken by the kernel.
+  Counter to_tap_refused;    // Not: too short, or the interface is down or gone.
+  Counter from_tap;          // Given to a worker.
+  Counter from_tap_dropped;  // Larger than the port's MTU allows.
+};
+
 // All of it, as the metrics and the telemetry read it. The sizes are fixed at start; the names never change.
 struct PortFigures {
   struct Port {
@@ -66,6 +75,7 @@ struct PortFigures {
   // By worker, then by port.
   std::vector<std::vector<std::unique_ptr<PortCounters>>> by_worker;
   double cycles_per_second = 0;  // Of the TSC.
+  const KernelFrames* kernel = nullptr;
 };
 
 }  // namespace relay

@@ -148,6 +148,8 @@ class RelayServer {
  private:
   Verdict Forward(const WorkerContext& worker, Endpoint& endpoint, const Path& from, size_t bytes, uint32_t packets,
                   Instant now) const;
+  static Verdict ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, const Path& from, size_t bytes,
+                           uint32_t packets, Instant now);
   Verdict HandleControl(WorkerContext& worker, const geneve::Header& header, const Path& from,
                         std::span<const uint8_t> body, Instant now, Reply& reply) const;
   Verdict HandleHandshake(WorkerContext& worker, Endpoint& endpoint, int leg, disco::MessageType type,

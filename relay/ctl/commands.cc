@@ -16,8 +16,10 @@
 #include "relay/client/fd.h"
 #include "relay/client/program.h"
 #include "relay/core/drop_reason.h"
+#include "relay/ctl/metrics_fetch.h"
 #include "relay/ctl/metrics_text.h"
 #include "relay/ctl/sessions.h"
+#include "relay/ctl/top_render.h"
 
 namespace relay::ctl {
 namespace {
@@ -33,19 +35,26 @@ uint64_t Whole(double value) { return value > 0 ? static_cast<uint64_t>(value) :
 
 void PrintJson(const json::value& value) { std::printf("%s\n", json::serialize(value).c_str()); }
 
-absl::StatusOr<Metrics> FetchMetrics(const ApiClient& api) {
-  const auto response = api.Get("/metrics");
-  if (!response.ok()) return response.status();
-  if (response->status != 200) return absl::FailedPreconditionError(client::DescribeRefusal(*response));
-  Metrics metrics = Metrics::Parse(response->body);
-  if (metrics.Named("relayd_dropped_packets_total").empty()) {
-    return absl::InternalError(absl::StrCat(api.url(), " has no metrics of a relayd"));
+// DPDK's ports; none with --io=socket.
+json::array PortsJson(const Metrics& m) {
+  json::array ports;
+  for (const Sample& sample : m.Named("relayd_port_info")) {
+    const auto label = [&](const char* name) {
+      const auto found = sample.labels.find(name);
+      return found == sample.labels.end() ? std::string() : Printable(found->second);
+    };
+    const std::string name = label("port");
+    ports.push_back(json::object{
+        {"name", name}, {"driver", label("driver")}, {"link_up", m.Sum("relayd_port_link_up", "port", name) != 0}});
   }
-  return metrics;
+  return ports;
 }
 
 json::object StatusJson(bool ready, const Metrics& m) {
+  json::array ports = PortsJson(m);
   return {{"ready", ready},
+          {"io", ports.empty() ? "socket" : "dpdk"},
+          {"ports", std::move(ports)},
           {"endpoints_connecting", Whole(m.Sum("relayd_endpoints", "state", "connecting"))},
           {"endpoints_open", Whole(m.Sum("relayd_endpoints", "state", "open"))},
           {"forwarded_packets", Whole(m.Sum("relayd_forwarded_packets_total"))},
@@ -59,6 +68,14 @@ json::object StatusJson(bool ready, const Metrics& m) {
 void PrintStatus(const std::string& url, const json::object& s) {
   const auto number = [&](const char* key) { return static_cast<unsigned long long>(s.at(key).as_uint64()); };
   std::printf("relayd at %s is %s\n", url.c_str(), s.at("ready").as_bool() ? "ready" : "not ready");
+  std::printf("io          %s", s.at("io").as_string().c_str());
+  const char* separator = ": ";
+  for (const json::value& port : s.at("ports").as_array()) {
+    std::printf("%s%s (%s, %s)", separator, port.at("name").as_string().c_str(), port.at("driver").as_string().c_str(),
+                port.at("link_up").as_bool() ? "up" : "down");
+    separator = ", ";
+  }
+  std::printf("\n");
   std::printf("endpoints   %llu open, %llu connecting\n", number("endpoints_open"), number("endpoints_connecting"));
   std::printf("forwarded   %llu packets, %llu bytes\n", number("forwarded_packets"), number("forwarded_bytes"));
   std::printf("handshakes  %llu bound, %llu rebound\n", number("handshakes_bound"), number("handshakes_rebound"));

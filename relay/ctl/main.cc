@@ -1,11 +1,15 @@
 // relayctl: relayd's command line.
 #include <gflags/gflags.h>
 
+#include <chrono>
 #include <cstdio>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "disco/go_duration.h"
 #include "relay/client/program.h"
 #include "relay/ctl/commands.h"
+#include "relay/ctl/top.h"
 
 DEFINE_string(api, "http://127.0.0.1:9640", "relayd's API: http://host:port or https://host:port");
 DEFINE_string(metrics, "http://127.0.0.1:9641", "relayd's metrics, likewise");
@@ -14,6 +18,8 @@ DEFINE_string(token_file, "", "file that holds it");
 DEFINE_string(ca_file, "", "PEM file of the authorities for https; empty: the system's");
 DEFINE_string(out, "", "keygen: the new file for the private key");
 DEFINE_bool(json, false, "print JSON");
+DEFINE_string(interval, "1s", "top: time between two samples");
+DEFINE_bool(once, false, "top: one sample over one interval, and end");
 
 namespace relay::ctl {
 namespace {
@@ -28,6 +34,8 @@ constexpr std::string_view kUsage = R"(relayctl talks to a relayd.
   relayctl sessions             every endpoint and its two clients [--json]
   relayctl allocate KEY KEY     an endpoint for two public keys (discokey:HEX), as JSON
   relayctl drops                what it dropped, and what to check [--json]
+  relayctl top                  what it does right now, live; q or Ctrl-C ends it
+                                [--interval=1s] [--once: one sample, for scripts]
   relayctl keygen --out FILE    a new key pair: the private key into FILE, a new one; prints the
                                 public key [--json]
   relayctl keygen               the same without a file: the private key on stdout, the public one
@@ -35,28 +43,40 @@ constexpr std::string_view kUsage = R"(relayctl talks to a relayd.
   relayctl pubkey FILE          the public key of a private one (-: stdin)
 
   --api=URL                         http://127.0.0.1:9640, for status, sessions and allocate
-  --metrics=URL                     http://127.0.0.1:9641, for status and drops
+  --metrics=URL                     http://127.0.0.1:9641, for status, drops and top
   --token=TEXT, --token_file=FILE   bearer token for the API
   --ca_file=FILE                    authorities for https (PEM)
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no relayd reached.
 )";
 
+constexpr auto kTimeout = std::chrono::seconds(5);
+constexpr auto kLiveTimeout = std::chrono::seconds(2);
+
 struct Clients {
   ApiClient api;
   ApiClient metrics;
 };
 
-absl::StatusOr<Clients> MakeClients() {
+absl::StatusOr<Clients> MakeClients(std::chrono::milliseconds timeout) {
   absl::StatusOr<std::string> token = client::ReadToken(FLAGS_token, FLAGS_token_file);
   if (!token.ok()) return token.status();
   absl::StatusOr<ApiClient> api =
-      ApiClient::Create({.url = FLAGS_api, .token = *std::move(token), .ca_file = FLAGS_ca_file});
+      ApiClient::Create({.url = FLAGS_api, .token = *std::move(token), .ca_file = FLAGS_ca_file, .timeout = timeout});
   if (!api.ok()) return api.status();
   // The metrics are open to whoever reaches them: the token is none of theirs.
-  absl::StatusOr<ApiClient> metrics = ApiClient::Create({.url = FLAGS_metrics, .token = "", .ca_file = FLAGS_ca_file});
+  absl::StatusOr<ApiClient> metrics =
+      ApiClient::Create({.url = FLAGS_metrics, .token = "", .ca_file = FLAGS_ca_file, .timeout = timeout});
   if (!metrics.ok()) return metrics.status();
   return Clients{*std::move(api), *std::move(metrics)};
+}
+
+int RunTop(const ApiClient& metrics) {
+  const std::optional<std::chrono::nanoseconds> interval = disco::ParseGoDuration(FLAGS_interval);
+  if (!interval || *interval < std::chrono::milliseconds(100) || *interval > std::chrono::hours(1)) {
+    return Fail(kExitUsage, absl::StrCat("--interval=", FLAGS_interval, ": not a duration of 100ms to 1h"));
+  }
+  return Top(metrics, {.interval = *interval, .once = FLAGS_once});
 }
 
 int Run(const std::vector<std::string_view>& args) {
@@ -69,12 +89,14 @@ int Run(const std::vector<std::string_view>& args) {
   if (is("keygen", 0)) return Keygen(FLAGS_out, FLAGS_json);
   if (is("pubkey", 1)) return Pubkey(std::string(args[1]));
 
-  const absl::StatusOr<Clients> clients = MakeClients();
+  // A live view must not hang for long on a relayd that does not answer.
+  const absl::StatusOr<Clients> clients = MakeClients(is("top", 0) ? kLiveTimeout : kTimeout);
   if (!clients.ok()) return Fail(clients.status());
   if (is("status", 0)) return Status(clients->api, clients->metrics, FLAGS_json);
   if (is("sessions", 0)) return Sessions(clients->api, FLAGS_json);
   if (is("allocate", 2)) return Allocate(clients->api, args[1], args[2]);
   if (is("drops", 0)) return Drops(clients->metrics, FLAGS_json);
+  if (is("top", 0)) return RunTop(clients->metrics);
   return Fail(kExitUsage, absl::StrCat("unknown command or wrong arguments: ", command, "; see relayctl --help"));
 }
 

@@ -114,6 +114,7 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
 
 void DpdkBackend::Impl::AddFigures() {
   figures.cycles_per_second = static_cast<double>(rte_get_tsc_hz());
+  figures.kernel = &kernel_path->frames();
   for (const Port& port : ports->ports()) {
     auto& out = *figures.ports.emplace_back(std::make_unique<PortFigures::Port>());
     out.name = port.name;

@@ -31,7 +31,7 @@ uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::k
 
 // Makes the frame begin `shift` bytes later (or earlier, if negative) and have `bytes` in all: padding is cut. In one
 // mbuf, unless `may_be_chain`. False: no room for that.
-bool Reshape(rte_mbuf* m, int shift, uint32_t bytes, bool may_be_chain) {
+[[gnu::always_inline]] inline bool Reshape(rte_mbuf* m, int shift, uint32_t bytes, bool may_be_chain) {
   const int data_off = m->data_off + shift;
   if (data_off < 0) return false;
   m->ol_flags &= kBufferFlags;
@@ -102,12 +102,14 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
     return ForwardToSocket(arrival, to);
   Lane* const out = LaneOf(to.link.port);
   if (out == nullptr) return Drop(arrival.m, DropReason::kSendFailed);
-  if (IpPacketBytes(to, frame.udp_bytes) > out->share.port->mtu) [[unlikely]] {
+  const bool to_ipv4 = to.IsIpv4();
+  const size_t ip_bytes = (to_ipv4 ? kIpv4Bytes : kIpv6Bytes) + frame.udp_bytes;
+  if (ip_bytes > out->share.port->mtu) [[unlikely]] {
     AnswerTooBig(lane, arrival, to, out->share.port->mtu);
     return Drop(arrival.m, DropReason::kTooBig);
   }
   rte_mbuf* const m = arrival.m;
-  const size_t outer = OuterBytes(to);
+  const size_t outer = ip_bytes - frame.udp_bytes + kEthernetBytes + (to.link.vlan != 0 ? kVlanTagBytes : 0);
   if (!Reshape(m, frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + frame.udp_bytes),
                out->share.port->tx_multi_segment)) {
     return Drop(m, DropReason::kNoMbuf);
@@ -116,7 +118,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
   const bool compute = lane.share.port->udp_checksum == UdpChecksum::kCompute && frame.udp_checksum != 0;
   if (!finished || compute) [[unlikely]]
     FinishChecksum(m, to, outer, frame.udp_bytes);
-  out->out->Add(m, SentAs(TransportOf(frame.ipv4), TransportOf(to.IsIpv4()), frame.udp_bytes - uint32_t{kUdpBytes}));
+  out->out->Add(m, SentAs(TransportOf(frame.ipv4), TransportOf(to_ipv4), frame.udp_bytes - uint32_t{kUdpBytes}));
 }
 
 // The leg was bound by a kernel socket: what leaves to it goes out by one too.

@@ -35,6 +35,8 @@ DpdkWorker::DpdkWorker(const Config& config, const RelayServer& server, Qsbr& qs
     const TxBuffer::Target target{.port_id = share.port->id,
                                   .queue = share.tx_queue.value_or(0),
                                   .handoff = share.tx_queue ? nullptr : share.handoff};
+    // A port without them would not wake us: then all is polled, with naps between.
+    if (share.rx_queue) has_interrupts_ = has_interrupts_ && share.port->rx_interrupts;
     lane.out = std::make_unique<TxBuffer>(target, counters_, *share.counters);
     if (lane.context.link_port < kMaxLinkPorts)
       lane_by_link_port_[lane.context.link_port] = static_cast<uint8_t>(i + 1);
@@ -245,7 +247,7 @@ void DpdkWorker::Rest() {
     return;
   }
   qsbr_.Offline(context_.id);
-  if (config_.idle == DpdkOptions::Idle::kInterrupt) {
+  if (config_.idle == DpdkOptions::Idle::kInterrupt && has_interrupts_) {
     AwaitInterrupt();
   } else {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(config_.idle_sleep);

@@ -129,6 +129,7 @@ class DpdkWorker {
   uint64_t started_at_ = 0;    // TSC.
   uint64_t last_busy_at_ = 0;  // TSC.
   uint64_t idle_after_cycles_ = 0;
+  bool has_interrupts_ = true;       // Every port that we poll wakes us.
   uint64_t expire_at_ = UINT64_MAX;  // TSC; never without a reassembler.
   uint64_t expire_cycles_ = 0;
   uint16_t held_ = 0;             // Fragments of the burst that are not received yet; see Reassembler.

@@ -23,6 +23,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/eal_words.h"
+#include "relay/dataplane/leftover_steering.h"
 
 namespace relay {
 namespace {
@@ -194,6 +195,7 @@ absl::StatusOr<std::unique_ptr<Eal>> Eal::Start(const DpdkOptions& options, uint
   }
   absl::StatusOr<std::vector<std::string>> arguments = EalArguments(options, eal->steer_object_);
   if (!arguments.ok()) return arguments.status();
+  if (!eal->steer_object_.empty()) RemoveLeftoverSteering(*arguments, udp_port);
   if (absl::Status status = InitEal(*std::move(arguments)); !status.ok()) return status;
   eal->runs_ = true;
   return eal;

@@ -75,15 +75,16 @@ void Drop(DropReason reason, Frame& out) {
   out.reason = reason;
 }
 
-bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
+[[gnu::always_inline]] inline bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
   uint64_t sum = Sum16(ip) + Sum4(ip + 16);
   for (size_t i = kIpv4Bytes; i < bytes; i += 4) sum += Sum4(ip + i);  // Options.
   return Fold(sum) == 0xffff;
 }
 
 // Reads the UDP header, and completes `out` if the datagram is ours. `ip_payload` bytes are behind the IP header.
-bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint16_t vlan, uint32_t scope,
-              uint64_t address_sum, const FrameContext& context, Frame& out) {
+[[gnu::always_inline]] inline bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint16_t vlan,
+                                            uint32_t scope, uint64_t address_sum, const FrameContext& context,
+                                            Frame& out) {
   if (ip_payload < kUdpBytes) {
     Drop(DropReason::kBadUdpLength, out);
     return false;
@@ -107,7 +108,8 @@ bool ParseUdp(const uint8_t* frame, const uint8_t* udp, size_t ip_payload, uint1
   return true;
 }
 
-void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan, const FrameContext& context, Frame& out) {
+[[gnu::always_inline]] inline void ParseIpv4(const uint8_t* frame, size_t size, uint16_t vlan,
+                                             const FrameContext& context, Frame& out) {
   const uint8_t* const ip = frame + out.ip_offset;
   if (size < kIpv4Bytes || ip[0] >> 4 != 4) return Drop(DropReason::kBadIpHeader, out);
   const size_t header = size_t{ip[0] & 0x0fu} * 4;
@@ -159,7 +161,7 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
 // A Path in registers: read once, in the words that it was written in, before anything is stored. (What is stored
 // through bytes may be anything, for all that the compiler knows.)
 struct PathWords {
-  explicit PathWords(const Path& path) {
+  [[gnu::always_inline]] explicit PathWords(const Path& path) {
     const auto* const at = reinterpret_cast<const uint8_t*>(&path);
     remote[0] = Load<uint64_t>(at + kRemoteIp);
     remote[1] = Load<uint64_t>(at + kRemoteIp + 8);
@@ -197,7 +199,7 @@ struct PathWords {
 };
 
 // Returns where the IP header begins.
-inline uint8_t* WriteEthernet(const PathWords& to, const MacAddress& own, uint8_t* out) {
+[[gnu::always_inline]] inline uint8_t* WriteEthernet(const PathWords& to, const MacAddress& own, uint8_t* out) {
   Store(out, to.mac_first);
   Store(out + 2, to.mac_rest);
   Store(out + 6, Load<uint32_t>(own.data()));
@@ -213,7 +215,7 @@ inline uint8_t* WriteEthernet(const PathWords& to, const MacAddress& own, uint8_
 }
 
 // Both return where the UDP header begins.
-inline uint8_t* WriteIpv4(const PathWords& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
+[[gnu::always_inline]] inline uint8_t* WriteIpv4(const PathWords& to, uint8_t ecn, size_t udp_bytes, uint8_t* ip) {
   const auto total = static_cast<uint16_t>(kIpv4Bytes + udp_bytes);
   const uint32_t first = 0x45u | uint32_t{ecn} << 8 | uint32_t{__builtin_bswap16(total)} << 16;
   constexpr uint32_t kDontFragment = 0x0040u << 16;
@@ -239,7 +241,8 @@ inline uint8_t* WriteIpv6(const PathWords& to, uint8_t ecn, size_t udp_bytes, ui
   return ip + kIpv6Bytes;
 }
 
-inline uint8_t* WriteHeaders(const PathWords& to, const MacAddress& own, uint8_t ecn, size_t udp_bytes, uint8_t* out) {
+[[gnu::always_inline]] inline uint8_t* WriteHeaders(const PathWords& to, const MacAddress& own, uint8_t ecn,
+                                                    size_t udp_bytes, uint8_t* out) {
   uint8_t* const ip = WriteEthernet(to, own, out);
   return to.ipv4 ? WriteIpv4(to, ecn, udp_bytes, ip) : WriteIpv6(to, ecn, udp_bytes, ip);
 }

@@ -35,6 +35,9 @@ std::optional<KernelInterface> ReadKernelInterface(uint32_t index) {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return std::nullopt;
   if (ioctl(fd, SIOCGIFMTU, &request) == 0) found.mtu = static_cast<uint16_t>(std::min(request.ifr_mtu, 65535));
+  if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
+    found.link_up = (request.ifr_flags & IFF_UP) != 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+  }
   ethtool_drvinfo driver{};
   driver.cmd = ETHTOOL_GDRVINFO;
   if (Ethtool(fd, request, driver)) found.driver.assign(driver.driver, strnlen(driver.driver, sizeof(driver.driver)));

@@ -12,6 +12,7 @@ struct KernelInterface {
   std::string name;
   std::string driver;  // As ethtool has it; empty if the kernel does not tell.
   uint16_t mtu = 0;
+  bool link_up = false;   // Set up, and the other end is there.
   uint32_t channels = 1;  // Receive queues in use.
 
   // No wire behind it but another stack of this machine's, which leaves UDP checksums to a NIC that never comes.

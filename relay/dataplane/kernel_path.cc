@@ -79,7 +79,7 @@ struct KernelPath::Impl {
   alignas(64) std::atomic<bool> sleeping{false};
   std::atomic<bool> stop{false};
   Counters counters;
-  Frames frames;
+  KernelFrames frames;
   std::thread thread;
 };
 
@@ -173,7 +173,7 @@ bool KernelPath::HasTap(uint16_t port_index) const {
 }
 
 const Counters& KernelPath::counters() const { return impl_->counters; }
-const KernelPath::Frames& KernelPath::frames() const { return impl_->frames; }
+const KernelFrames& KernelPath::frames() const { return impl_->frames; }
 
 // ---- Workers.
 

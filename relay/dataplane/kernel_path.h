@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "relay/core/counters.h"
 #include "relay/core/path.h"
+#include "relay/core/port_counters.h"
 #include "relay/dataplane/port.h"
 
 struct rte_mbuf;
@@ -34,15 +35,6 @@ class KernelPath {
     uint16_t tx_descriptors = 1024;
     // Called on the kernel path's thread when there are frames for a worker that may be asleep. May be empty.
     std::function<void(uint32_t worker)> wake_worker{};
-  };
-
-  // Frames by the TAPs, beside Counters: a worker has counted what it gave as to_kernel. Written by the kernel path's
-  // thread.
-  struct Frames {
-    Counter to_tap;            // Taken by the kernel.
-    Counter to_tap_refused;    // Not: too short, or the interface is down or gone.
-    Counter from_tap;          // Given to a worker.
-    Counter from_tap_dropped;  // Larger than the port's MTU allows.
   };
 
   // Opens a TAP for each port that is not steered, with the port's MAC address and MTU, sets it up, and sets
@@ -74,7 +66,7 @@ class KernelPath {
   // What became of ToSocket's datagrams: forwarded, or send_failed. (They were received by a worker.) Written by the
   // kernel path's thread.
   const Counters& counters() const;
-  const Frames& frames() const;
+  const KernelFrames& frames() const;
 
  private:
   struct Impl;

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/flow_isolation.h"
+#include "relay/dataplane/kernel_interface.h"
 #include "relay/dataplane/port_setup.h"
 
 namespace relay {
@@ -93,7 +95,7 @@ void Ports::Stop() {
 
 std::vector<std::string> Ports::Warnings() const {
   std::vector<std::string> lines;
-  for (const Port& port : ports_) AppendPortWarnings(port, options_, lines);
+  for (const Port& port : ports_) AppendPortWarnings(port, ports_.size(), options_, lines);
   return lines;
 }
 
@@ -101,7 +103,11 @@ void Ports::Read(size_t i, PortGauges& out) const {
   const Port& port = ports_[i];
   rte_eth_link link{};
   if (rte_eth_link_get_nowait(port.id, &link) == 0) {
-    const uint64_t up = link.link_status == RTE_ETH_LINK_UP ? 1 : 0;
+    uint64_t up = link.link_status == RTE_ETH_LINK_UP ? 1 : 0;
+    if (port.driver == kAfXdpDriver) {  // It never looks again.
+      const std::optional<KernelInterface> kernel = ReadKernelInterface(port.kernel_interface);
+      up = kernel && kernel->link_up ? 1 : 0;
+    }
     if (up != out.link_up.Get()) out.link_changes.Add(1);
     out.link_up.Set(up);
     out.link_mbps.Set(link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed);

@@ -18,9 +18,10 @@ namespace {
 // Ethernet, one VLAN tag and the checksum that some drivers count.
 constexpr uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
 constexpr uint32_t kXdpHeadroom = 256;  // The kernel keeps it free in front of every AF_XDP frame.
-// An mbuf, all in, is a frame of AF_XDP's memory, and that is a page at most.
+// An mbuf, all in, is a frame of AF_XDP's memory, and that is a page at most; the pool adds a header of a cache line
+// and, to spread mbufs over memory channels, up to one line more.
 constexpr uint32_t kXdpMostMbufSize =
-    4096 - RTE_CACHE_LINE_SIZE - sizeof(rte_mbuf) - sizeof(MbufNote) - RTE_PKTMBUF_HEADROOM;
+    4096 - 2 * RTE_CACHE_LINE_SIZE - sizeof(rte_mbuf) - sizeof(MbufNote) - RTE_PKTMBUF_HEADROOM;
 constexpr uint32_t kXdpFillRing = 2048;  // mbufs that net_af_xdp hands to the kernel.
 constexpr uint32_t kRingMbufs = 4096;    // In rings to and from the kernel path, and in workers' hands.
 constexpr uint32_t kCacheMbufs = 384;    // A thread's cache of 256 holds up to 1.5 times that.

@@ -29,7 +29,7 @@ absl::Status MakePortPool(Port& port, const DpdkOptions& options, uint32_t tx_de
 absl::Status ConfigurePort(Port& port, const DpdkOptions& options);
 
 // What an operator should know of `port`, lines appended to `out`.
-void AppendPortWarnings(const Port& port, const DpdkOptions& options, std::vector<std::string>& out);
+void AppendPortWarnings(const Port& port, size_t port_count, const DpdkOptions& options, std::vector<std::string>& out);
 
 }  // namespace relay
 

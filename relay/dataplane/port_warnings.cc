@@ -36,12 +36,17 @@ void WarnOfKernelInterface(const Port& port, const KernelInterface& kernel, cons
 
 }  // namespace
 
-void AppendPortWarnings(const Port& port, const DpdkOptions& options, std::vector<std::string>& out) {
+void AppendPortWarnings(const Port& port, size_t port_count, const DpdkOptions& options,
+                        std::vector<std::string>& out) {
   const std::string who = absl::StrCat(port.name, " (", port.driver, "): ");
-  if (const std::optional<KernelInterface> kernel = ReadKernelInterface(port.kernel_interface)) {
+  // Of other ports it is the TAP interface to the kernel, which relayd made itself.
+  const bool is_wire = port.driver == kAfXdpDriver || port.driver == kAfPacketDriver;
+  if (const auto kernel = ReadKernelInterface(is_wire ? port.kernel_interface : 0)) {
     WarnOfKernelInterface(port, *kernel, who, out);
   }
-  if (port.rx_queues < options.workers || port.tx_queues < options.workers) {
+  // One queue a port is all that AF_XDP has here: with a port for each worker that is enough.
+  const bool has_enough_ports = port.driver == kAfXdpDriver && port_count >= options.workers;
+  if (!has_enough_ports && (port.rx_queues < options.workers || port.tx_queues < options.workers)) {
     out.push_back(absl::StrCat(who, port.rx_queues, " receive and ", port.tx_queues, " transmit queues for ",
                                options.workers, " workers",
                                port.driver == kAfXdpDriver ? "; with AF_XDP two workers means two ports" : ""));

@@ -2,12 +2,16 @@
 """Wrong flags and files are refused at the start: one clear line, exit status 2. Ends are clean."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import tempfile
+import unittest
 
 import e2e
+import netns
+from dpdk import EAL, HAS_ROOT
 from programs import Relayd, binary
 
 
@@ -33,13 +37,24 @@ class FlagsTest(e2e.TestCase):
                 self.assert_refused(f"--{flag}", names=flag.split("=")[0])
 
     def test_values_of_dpdk(self):
+        """Wrong ones are refused before DPDK or anything else has been touched."""
         self.assert_refused("--io=dpdk", names="--eal")
-        for flag in ("rx_descriptors=0", "mbufs=1", "mbuf_size=x", "mtu=67", "udp_checksum=maybe", "kernel_path=kni",
-                     "tap_prefix=a/b", "local_addrs=nowhere", "idle=never", "idle_after=200", "idle_sleep=0s",
-                     "workers=1000"):
+        for flag in ("eal=--vdev=net_null0", "mtu=1400", "udp_checksum=compute", "kernel_path=none", "idle=poll",
+                     "tap_prefix=x", "mbufs=8192", "reassemble", "local_addrs=192.0.2.1"):
             with self.subTest(flag):
-                self.assert_refused("--io=dpdk", "--eal=--no-huge --vdev=net_null0", f"--{flag}",
-                                    names=flag.split("=", maxsplit=1)[0])
+                self.assert_refused(f"--{flag}", names=flag.split("=")[0])  # Without --io=dpdk.
+        for flag in ("mtu=67", "mtu=65536", "mbuf_size=1", "mbuf_size=x", "mbufs=1", "rx_descriptors=0",
+                     "tx_descriptors=70000", "udp_checksum=perhaps", "kernel_path=kni", "tap_prefix=",
+                     "tap_prefix=a/b", "tap_prefix=much-too-long-a-name", "local_addrs=here", "local_addrs=224.0.0.1",
+                     "idle=never", "idle_after=-1s", "idle_after=200", "idle_sleep=0s", "idle_sleep=2s", "workers=0",
+                     "workers=1000", "cores=0,1", "cores=9999", "eal="):
+            with self.subTest(flag):
+                self.assert_refused("--io=dpdk", f"--eal={EAL} --vdev=net_null0", f"--{flag}",
+                                    names=flag.split("=")[0])
+        for eal in ("--workers 2 --vdev=net_null0", "--help", "--proc-type=secondary --vdev=net_null0", "net_null0",
+                    "--vdev='net_null0", "--vdev=net_af_xdp0,iface=lo,queue_count=2"):
+            with self.subTest(eal):
+                self.assert_refused("--io=dpdk", f"--eal={eal}", names="--eal")
 
     def test_stray_argument(self):
         self.assert_refused("relay", names="relay")
@@ -66,6 +81,69 @@ class FlagsTest(e2e.TestCase):
             file.write("--bind_lifetime=7s\n--max_endpoints=10\n")
             file.flush()
             self.start(Relayd(f"--flagfile={file.name}"))
+
+
+class CheckTest(e2e.TestCase):
+    """relayd --check: what would happen on standard output, what is wrong on standard error too."""
+
+    def check(self, *flags):
+        done = subprocess.run([binary("relayd"), "--check", "--udp_port=0", "--api_listen=127.0.0.1:0",
+                               "--metrics_listen=127.0.0.1:0", *flags],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def assert_good(self, *flags):
+        status, report, errors = self.check(*flags)
+        self.assertEqual(status, 0, report + errors)
+        self.assertRegex(report, r"check +relayd would start\n\Z")
+        self.assertNotRegex(report, "(?m)^error")
+        return report
+
+    def assert_bad(self, *flags, status, names):
+        found, report, errors = self.check(*flags)
+        self.assertEqual(found, status, report + errors)
+        self.assertIn(names, errors.splitlines()[-1])
+        return report
+
+    def test_sockets(self):
+        report = self.assert_good("--workers=2")
+        self.assertRegex(report, r"io +socket")
+        self.assert_bad("--policy_file=/nonexistent.json", status=2, names="/nonexistent.json")
+        self.assert_bad("--udp_port=-1", status=2, names="udp_port")
+        taken = socket.create_server(("127.0.0.1", 0))
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        self.assertRegex(self.assert_bad(f"--api_listen={where}", status=1, names=where), "(?m)^error")
+
+    @unittest.skipUnless(HAS_ROOT, "needs root")
+    def test_tap(self):
+        report = self.assert_good("--io=dpdk", f"--eal={EAL} --vdev=net_tap0,iface=wire0")
+        self.assertRegex(report, r"net_tap0, driver net_tap, .*MTU 1500")
+        self.assertIn("TAP interface relay0", report)
+        self.assertNotRegex(report, "(?m)^warning")
+        self.assertEqual(re.findall("wire0|relay0", netns.here().ip("-o link")), [])
+
+    @unittest.skipUnless(HAS_ROOT, "needs root")
+    def test_af_xdp(self):
+        here = netns.here()
+        here.ip("link add left type veth peer name right")
+        self.addCleanup(here.ip, "link delete left")
+        for side in ("left", "right"):
+            here.ip(f"link set {side} up")
+        flags = ("--io=dpdk", f"--eal={EAL} --vdev=net_af_xdp0,iface=left")
+        report = self.assert_good(*flags)
+        self.assertRegex(report, "(?m)^warning.*left is virtual.*--udp_checksum=compute")
+        self.assertNotRegex(self.assert_good(*flags, "--udp_checksum=compute"), "(?m)^warning")
+        report = self.assert_good(*flags, "--udp_checksum=compute", "--workers=2")
+        self.assertRegex(report, "(?m)^warning.*two workers means two ports")
+        self.assertNotIn("prog/xdp", here.ip("-d link"))
+
+    def test_what_is_wrong_with_ports(self):
+        for eal, names in (("--vdev=net_af_xdp0,iface=nowhere", "nowhere"), ("--vdev=net_nonsense0", "net_nonsense0"),
+                           ("--vdev=net_tap0 --no-such-option", "no-such-option"), ("", "no port")):
+            with self.subTest(eal):
+                found, report, errors = self.check("--io=dpdk", f"--eal={EAL} {eal}")
+                self.assertIn(found, (1, 2))
+                self.assertIn(names, errors.splitlines()[-1])
 
 
 class EndTest(e2e.TestCase):

@@ -106,12 +106,49 @@ class Namespace:
     def ip(self, arguments):
         return self.run("ip", *arguments.split()).stdout
 
+    def add_addresses(self, interface, addresses):
+        for address in addresses:
+            self.ip(f"address add {address} dev {interface}" + (" nodad" if ":" in address else ""))
+
+    def make_bridge(self, name):
+        """Passes frames on as they are, whatever the machine's firewall does with bridges."""
+        self.ip(f"link add {name} type bridge")
+        for family in ("ip", "ip6", "arp"):
+            with contextlib.suppress(FileNotFoundError):  # The module is not loaded.
+                self.sysctl(f"net/bridge/bridge-nf-call-{family}tables", 0)
+        self.sysctl(f"net/ipv6/conf/{name}/disable_ipv6", 1)
+        self.ip(f"link set {name} up")
+
+    def sysctl(self, path, value):
+        with self.entered(), open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
+            file.write(str(value))
+
+
+def here():
+    """The namespace that the test itself is in."""
+    namespace = Namespace.__new__(Namespace)
+    namespace.label, namespace.fd = "here", os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    return namespace
+
+
+class Switch(Namespace):
+    """Joins the machines that are plugged into it; has no address itself."""
+
+    def __init__(self, label):
+        super().__init__(label)
+        self.sysctl("net/ipv6/conf/all/disable_ipv6", 1)
+        self.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
+        self.make_bridge("bridge")
+
+    def plug_in(self, machine, name, addresses=()):
+        connect(self, machine, name, (), addresses)
+        self.ip(f"link set {name} master bridge")
+
 
 def connect(left, right, name, left_addresses=(), right_addresses=()):
     """A cable between two namespaces: `name` on both sides, with addresses such as 198.18.1.1/24."""
     path = f"/proc/{os.getpid()}/fd/{right.fd}"
     left.ip(f"link add {name} type veth peer name {name} netns {path}")
     for side, addresses in ((left, left_addresses), (right, right_addresses)):
-        for address in addresses:
-            side.ip(f"address add {address} dev {name}" + (" nodad" if ":" in address else ""))
+        side.add_addresses(name, addresses)
         side.ip(f"link set {name} up")

@@ -167,7 +167,11 @@ class Relayd(Program):
         return json.loads(text)["Sessions"]
 
     def metrics(self):
-        status, _, text = self._request(self.metrics_at, "GET", "/metrics", None, {})
+        for attempt in range(3):
+            # It waits a second for a request, which on a busy machine may come later.
+            with contextlib.suppress(http.client.RemoteDisconnected if attempt < 2 else ()):
+                status, _, text = self._request(self.metrics_at, "GET", "/metrics", None, {})
+                break
         if status != 200:
             raise AssertionError(f"metrics answered {status}")
         return Metrics(text)

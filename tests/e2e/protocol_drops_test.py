@@ -74,7 +74,7 @@ class ProtocolDropsTest(RelayTestCase):
         challenge = a.hear_challenge()[42:74]
         self.assert_drops("stale_generation", a, a.answer_packet(challenge, generation=8))
         self.assert_drops("mac_mismatch", a, a.answer_packet(bytes(32), generation=7))
-        elsewhere = udp_socket("127.0.0.1")
+        elsewhere = self.client_socket()
         self.assert_drops("mac_mismatch", a, a.answer_packet(challenge, generation=7),
                           send=lambda packet: elsewhere.sendto(packet, a.address))
         answer = a.answer_packet(challenge, generation=7)  # Still good after all that; but once.
@@ -88,7 +88,7 @@ class ProtocolDropsTest(RelayTestCase):
         self.bind(a)
         self.assert_drops("not_bound", a, a.data_packet(b"only one leg"))
         alice, bob = self.bound_pair()
-        bystander = udp_socket("127.0.0.1")
+        bystander = self.client_socket()
         self.assert_drops("unknown_source", alice, alice.data_packet(b"from elsewhere"),
                           send=lambda packet: bystander.sendto(packet, alice.address))
         self.assertIsNone(bob.hear(0.05))
@@ -99,10 +99,13 @@ class ProtocolDropsTest(RelayTestCase):
         packets = [a.bind_packet(generation=1) for _ in range(200)]
         for packet in packets:
             a.send(packet)
-        self.wait_at_rest(self.relayd)
-        metrics = self.relayd.metrics()
-        challenged = metrics.get("relayd_handshakes_total", result="challenged") - before
-        self.assertEqual(challenged + metrics.dropped()["control_rate_limited"], 200)
+
+        def challenged_and_limited():
+            metrics = self.relayd.metrics()
+            challenged = metrics.get("relayd_handshakes_total", result="challenged") - before
+            limited = metrics.dropped()["control_rate_limited"]
+            return (challenged, limited) if challenged + limited == 200 else None
+        challenged, _ = wait_until(challenged_and_limited, "an end for each")
         self.assertGreaterEqual(challenged, 40)  # The burst, and 20 a second for the time that the sending took.
         self.assertLess(challenged, 80)
         self.bind(self.bob)  # The other leg's bucket is its own.
@@ -123,12 +126,12 @@ class ProtocolDropsTest(RelayTestCase):
         def send_from_port_0(packet):
             udp = struct.pack(">HHHH", 0, a.address[1], 8 + len(packet), 0) + packet
             ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0,
-                             socket.inet_aton("127.0.0.1"), socket.inet_aton(a.address[0]))
+                             socket.inet_aton(self.client_v4), socket.inet_aton(a.address[0]))
             raw.sendto(ip + udp, (a.address[0], 0))
         self.assert_drops("refused_source", a, a.bind_packet(), send=send_from_port_0)
 
     def test_too_big_for_the_other_family(self):
-        alice, bob = self.bound_pair("::1", "127.0.0.1")
+        alice, bob = self.bound_pair(self.relay_v6, self.relay_v4)
         before = self.relayd.metrics().dropped()["too_big"]
         alice.say(os.urandom(65510))  # 65518 bytes of UDP payload: IPv6 takes them, IPv4 takes 65507.
         wait_until(lambda: self.relayd.metrics().dropped()["too_big"] == before + 1, "too_big")
@@ -137,11 +140,11 @@ class ProtocolDropsTest(RelayTestCase):
     def test_send_failed(self):
         """The way to bob is gone: counted, and nothing else suffers."""
         away = netns.Namespace("bob")
-        here = HereNamespace()
+        here = netns.here()
         netns.connect(here, away, "bob0", ["198.18.7.1/24"], ["198.18.7.2/24"])
         with away.entered():
             socket_of_bob = udp_socket("198.18.7.2")
-        alice, bob = self.pair("127.0.0.1", "198.18.7.1")
+        alice, bob = self.pair(self.relay_v4, "198.18.7.1")
         bob.move(socket_of_bob)
         self.bind(alice, bob)
         self.assert_relays(alice, bob)
@@ -149,14 +152,6 @@ class ProtocolDropsTest(RelayTestCase):
         self.assert_drops("send_failed", alice, alice.data_packet(b"nowhere"))
         here.ip("route del unreachable 198.18.7.2/32")
         self.assert_relays(alice, bob)
-
-
-class HereNamespace(netns.Namespace):
-    """The namespace that the test itself is in."""
-
-    def __init__(self):
-        self.label = "here"
-        self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
 
 
 if __name__ == "__main__":

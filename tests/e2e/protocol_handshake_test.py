@@ -7,7 +7,7 @@ import socket
 import struct
 
 import e2e
-from disco import Client, Key, bind_message, BIND, udp_socket
+from disco import Key, bind_message, BIND
 from programs import wait_until
 from relay_test_case import RelayTestCase
 
@@ -44,7 +44,7 @@ class HandshakeTest(RelayTestCase):
             self.assertEqual(bob.hear()[0], packet)
 
     def test_ipv6_and_mixed(self):
-        for ips in (("::1", "::1"), ("127.0.0.1", "::1")):
+        for ips in ((self.relay_v6, self.relay_v6), (self.relay_v4, self.relay_v6)):
             alice, bob = self.bound_pair(*ips)
             self.assert_relays(alice, bob)
             self.assert_relays(bob, alice)
@@ -55,7 +55,7 @@ class HandshakeTest(RelayTestCase):
             self.assertEqual(metrics.get("relayd_forwarded_bytes_total", **labels), packets * len(b"12345678data"))
 
     def test_answers_from_the_address_that_was_hit(self):
-        alice, bob = self.bound_pair("127.0.0.2", "127.0.0.3")
+        alice, bob = self.bound_pair(*self.other_relay_v4s)
         self.assert_relays(alice, bob)
         self.assert_relays(bob, alice)
 
@@ -69,27 +69,23 @@ class HandshakeTest(RelayTestCase):
 
     def test_roaming(self):
         alice, bob = self.bound_pair()
-        old = alice.sock
-        for ip in ("127.0.0.1", "::1", "127.0.0.1"):
-            alice.move(udp_socket(ip))
+        old, old_address = alice.sock, alice.address
+        for ip in (self.relay_v4, self.relay_v6, self.relay_v4):
+            alice.move(self.client_socket(ip))
             alice.address = (ip, self.relayd.udp_port)
             alice.send(alice.bind_packet())
             challenge = alice.hear_challenge()[42:74]
-            old.sendto(alice.data_packet(b"old way"), (self.ip_of(old), self.relayd.udp_port))
+            old.sendto(alice.data_packet(b"old way"), old_address)
             self.assertEqual(bob.hear()[0], alice.data_packet(b"old way"))  # Serves until the answer.
             alice.send(alice.answer_packet(challenge))
             self.assert_relays(alice, bob)
             self.assert_relays(bob, alice)
-            old.sendto(alice.data_packet(b"too late"), (self.ip_of(old), self.relayd.udp_port))
+            old.sendto(alice.data_packet(b"too late"), old_address)
             self.assert_silence(bob)
-            old = alice.sock
+            old, old_address = alice.sock, alice.address
         metrics = self.relayd.metrics()
         self.assertEqual(metrics.get("relayd_handshakes_total", result="rebound"), 3)
         self.assertEqual(metrics.dropped()["unknown_source"], 3)
-
-    @staticmethod
-    def ip_of(sock):
-        return sock.getsockname()[0]
 
 
 class BurstTest(RelayTestCase):
@@ -178,7 +174,7 @@ class FirstDialectTest(RelayTestCase):
         alice.send(alice.control(bytes([4, 0]) + os.urandom(32)))  # Any content in a bind.
         self.assertEqual(alice.hear_challenge(), first)
         home = alice.sock
-        alice.move(udp_socket("127.0.0.1"))
+        alice.move(self.client_socket())
         alice.send(alice.control(bind))
         alice.send(alice.control(bytes([6, 0]) + first[2:]))
         self.assert_silence(alice)
@@ -210,13 +206,12 @@ class FirstDialectTest(RelayTestCase):
         """Unless both sent data in the last 30 s; the binding itself is no data."""
         one, other = Key(), Key()
         endpoint = self.relayd.allocate(one, other)
-        address = ("127.0.0.1", self.relayd.udp_port)
-        alice, bob = Client(one, endpoint, other.public, address), Client(other, endpoint, one.public, address)
+        alice, bob = self.client(one, endpoint, other), self.client(other, endpoint, one)
         self.bind(alice, bob, first_dialect=True)
         replaced = self.relayd.allocate(one, other)
         self.assertNotEqual(replaced["VNI"], endpoint["VNI"])
         self.assertGreater(replaced["LamportID"], endpoint["LamportID"])
-        alice, bob = Client(one, replaced, other.public, address), Client(other, replaced, one.public, address)
+        alice, bob = self.client(one, replaced, other), self.client(other, replaced, one)
         self.bind(alice, bob, first_dialect=True)
         self.assert_relays(alice, bob)
         self.assert_relays(bob, alice)

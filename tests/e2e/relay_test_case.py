@@ -1,23 +1,36 @@
 """What the black-box protocol tests share: one relayd, and pairs of clients of it."""
 
 import e2e
-from disco import Client, Key
+from disco import Client, Key, udp_socket
 from programs import Relayd, wait_until
 
 
 class RelayTestCase(e2e.TestCase):
     flags = ()
+    # Where the relay and its clients are: here on one machine, elsewhere in the classes of dpdk.py.
+    relay_v4, relay_v6 = "127.0.0.1", "::1"
+    other_relay_v4s = ("127.0.0.2", "127.0.0.3")
+    client_v4, client_v6 = "127.0.0.1", "::1"
 
     def setUp(self):
-        self.relayd = self.start(Relayd(*self.flags))
+        self.relayd = self.start_relayd()
 
-    def pair(self, relay_ip="127.0.0.1", other_ip=None):
+    def start_relayd(self):
+        return self.start(Relayd(*self.flags))
+
+    def client_socket(self, relay_ip=None):
+        """A client's new socket of the family in which it reaches `relay_ip`."""
+        return udp_socket(self.client_v6 if ":" in (relay_ip or self.relay_v4) else self.client_v4)
+
+    def client(self, key, endpoint, peer, relay_ip=None):
+        relay_ip = relay_ip or self.relay_v4
+        return Client(key, endpoint, peer.public, (relay_ip, self.relayd.udp_port), self.client_socket(relay_ip))
+
+    def pair(self, relay_ip=None, other_ip=None):
         """Two clients of a new endpoint, not bound yet: the first reaches the relay at `relay_ip`."""
         alice, bob = Key(), Key()
         endpoint = self.relayd.allocate(alice, bob)
-        port = self.relayd.udp_port
-        return (Client(alice, endpoint, bob.public, (relay_ip, port)),
-                Client(bob, endpoint, alice.public, (other_ip or relay_ip, port)))
+        return (self.client(alice, endpoint, bob, relay_ip), self.client(bob, endpoint, alice, other_ip or relay_ip))
 
     def bind(self, *clients, first_dialect=False):
         """Handshakes, and waits until the relay has taken all the answers."""

@@ -4,15 +4,18 @@
 import http.server
 import json
 import os
+import pty
 import re
+import signal
 import stat
 import subprocess
 import tempfile
+import termios
 import threading
 
 import e2e
 from disco import Key
-from programs import binary, wait_until
+from programs import Program, Relayd, binary, wait_until
 from relay_test_case import RelayTestCase
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -52,6 +55,8 @@ class RelayctlTest(RelayTestCase):
                           "forwarded_bytes": 12, "dropped_packets": 1})
         text = self.output_of("status")
         self.assertIn("ready", text)
+        self.assertEqual((status["io"], status["ports"]), ("socket", []))
+        self.assertRegex(text, r"\nio +socket\n")
         self.assertRegex(text, r"1 open, 1 connecting")
 
     def test_sessions(self):
@@ -127,8 +132,8 @@ class RelayctlTest(RelayTestCase):
             self.assert_fails(FAILED, "pubkey", file.name)
 
     def test_says_that_its_output_is_lost(self):
-        for command in ("keygen", "status", "sessions", "drops"):
-            for form in ((), ("--json",)):
+        for command in ("keygen", "status", "sessions", "drops", "top"):
+            for form in ((), ("--json",)) if command != "top" else ((), ("--once", "--interval=100ms")):
                 with open("/dev/full", "wb") as full:
                     done = subprocess.run([binary("relayctl"), f"--api=http://{self.relayd.api}",
                                            f"--metrics=http://{self.relayd.metrics_at}", command, *form],
@@ -148,16 +153,70 @@ class RelayctlTest(RelayTestCase):
             self.assertGreater(len(drop["advice"].split()), 3, reason)
             self.assertRegex(self.output_of("drops"), rf"\b{reason}\b")
 
+    def test_top_once(self):
+        alice, _ = self.bound_pair()
+        ended = threading.Event()
+
+        def talk():
+            while not ended.wait(0.005):
+                alice.say(b"hello")
+                alice.send(b"junk")
+
+        talker = threading.Thread(target=talk)
+        talker.start()
+        try:
+            text = self.output_of("top", "--once", "--interval=500ms")
+        finally:
+            ended.set()
+            talker.join()
+        self.assertRegex(text, rf"\Arelayd \S+ at http://{re.escape(self.relayd.metrics_at)}, io=socket\n")
+        self.assertRegex(text, r"\nendpoints +1 open, 0 connecting,")
+        self.assertRegex(text, r"\nforwarded +[1-9]\S* +[1-9]\S*\n +in +udp4 +[1-9]")
+        self.assertRegex(text, r"\ndropped +[1-9]\S* +bad_geneve [1-9]")
+        self.assertRegex(text, r"\n0 +[1-9]\S* +- +- +[1-9]\S* +-\n\Z")  # The worker.
+        self.assertNotIn("\x1b", text)
+
+    def test_top_goes_on_without_a_relayd(self):
+        metrics = self.relayd.metrics_at
+        top = self.start(Program([binary("relayctl"), f"--metrics=http://{metrics}", "top", "--interval=100ms"]))
+        top.wait_for("^received ")
+        self.relayd.stop()
+        top.wait_for("^tries again")
+        seen = len(top.lines)
+        self.start(Relayd(metrics=metrics))
+        top.wait_for("^received ", after=seen)
+        top.signal(signal.SIGINT)
+        self.assertEqual(top.wait(), DONE)
+        self.assertNotIn("\x1b", top.all_output())
+
+    def test_top_on_a_terminal(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        before = termios.tcgetattr(theirs)
+        top = subprocess.Popen([binary("relayctl"), f"--metrics=http://{self.relayd.metrics_at}", "top",
+                                "--interval=100ms"], stdin=theirs, stdout=theirs, stderr=theirs)
+        self.addCleanup(top.kill)
+        shown = b""
+        while b"received" not in shown:
+            shown += os.read(ours, 65536)
+        os.write(ours, b"q")
+        while b"\x1b[?1049l" not in shown:
+            shown += os.read(ours, 65536)
+        self.assertEqual(top.wait(10), DONE)
+        self.assertEqual(termios.tcgetattr(theirs), before)
+        os.close(theirs)
+
     def test_failures(self):
-        for command in (("status",), ("sessions",), ("drops",), ("allocate", Key().text, Key().text)):
+        for command in (("status",), ("sessions",), ("drops",), ("top", "--once"), ("allocate", Key().text, Key().text)):
             self.assert_fails(UNREACHABLE, *command, relayd=False)
-        for words in ((), ("dance",), ("status", "now"), ("pubkey",)):
+        for words in ((), ("dance",), ("status", "now"), ("pubkey",), ("top", "--interval=1"),
+                      ("top", "--interval=1ms")):
             self.assert_fails(USAGE, *words)
         self.assert_fails(USAGE, "--no_such_flag", "status")
         self.assert_fails(FAILED, "pubkey", "-", stdin="privkey:12")
         status, out, _ = self.run_with("--help")
         self.assertEqual(status, DONE)
-        for command in ("status", "sessions", "allocate", "drops", "keygen"):
+        for command in ("status", "sessions", "allocate", "drops", "top", "keygen"):
             self.assertIn(command, out)
 
 

@@ -49,7 +49,7 @@ class Machine(netns.Namespace):
         """Connects to the relay's machine; `number` makes the addresses."""
         addresses = lambda host: [text for family, text in (
             (4, f"198.18.{number}.{host}/24"), (6, f"2001:db8:{number}::{host}/64")) if family in families]
-        netns.connect(self.relay, self, cable, addresses(1), addresses(2))
+        self.relay.plug_in(self, cable, addresses(1), addresses(2))
         if 4 in families:
             self.ip(f"route replace {RELAY_V4} via 198.18.{number}.1")
         if 6 in families:
@@ -94,17 +94,22 @@ class Machine(netns.Namespace):
                         timeout=seconds + 10).returncode == 0
 
 
+class RelayMachine(netns.Namespace):
+    def plug_in(self, machine, cable, own_addresses, addresses):
+        netns.connect(self, machine, cable, own_addresses, addresses)
+
+
 class Lab:
     """The three machines and all their programs, up and connected."""
 
     def __init__(self, test, alice_families=(4,), bob_families=(4,), relayd_flags=()):
         self.test = test
-        self.relay = netns.Namespace("relay")
+        self.relay = self.make_relay()
         self.relay.ip(f"address add {RELAY_V4}/32 dev lo")
         self.relay.ip(f"address add {RELAY_V6}/128 dev lo nodad")
         self.alice = Machine("alice", 1, self.relay, alice_families)
         self.bob = Machine("bob", 2, self.relay, bob_families)
-        for namespace in (self.relay, self.alice, self.bob):
+        for namespace in (self.alice, self.bob):
             test.addCleanup(namespace.close)
         self.relayd_flags = relayd_flags
         self.policy = tempfile.NamedTemporaryFile("w", suffix=".json")
@@ -119,6 +124,11 @@ class Lab:
                         test.start(self.bob.start_relay_client(self.alice))]
         for client in self.clients:
             client.wait_connected()
+
+    def make_relay(self):
+        relay = RelayMachine("relay")
+        self.test.addCleanup(relay.close)
+        return relay
 
     def start_relayd(self):
         self.relayd = self.test.start(Relayd(f"--policy_file={self.policy.name}", *self.relayd_flags,
