@@ -143,16 +143,16 @@ def polling_seconds(relayd, core):
 
 
 def idle_core(machine):
+    """CPU time of a napping worker, its generator alive and all but silent; and what waking adds to latency."""
     latencies = {}
     for idle in ("poll", "sleep"):
-        with relay_under(machine, "--pairs=1", "--rate=1000", "--warmup=1s", "--duration=10s",
-                         idle=idle) as (relayd, generator):
-            report = generator.report(90)
-            latencies[idle] = report["figures"]["latency"]
-            if idle == "sleep":
-                before = polling_seconds(relayd, machine.cores.dut)
-                time.sleep(10)
-                used = polling_seconds(relayd, machine.cores.dut) - before
+        with relay_under(machine, "--pairs=1", "--rate=1000", "--warmup=1s", "--duration=10s", idle=idle) as (_, generator):
+            latencies[idle] = generator.report(90)["figures"]["latency"]
+    with relay_under(machine, "--pairs=1", "--rate=1", "--warmup=0s", "--duration=1h", idle="sleep") as (relayd, generator):
+        generator.loaded()
+        before = polling_seconds(relayd, machine.cores.dut)
+        time.sleep(10)
+        used = polling_seconds(relayd, machine.cores.dut) - before
     for name in ("p50_ns", "p99_ns"):
         sleep, poll = (latencies[idle][name] / 1000 for idle in ("sleep", "poll"))
         note(f"idle: {name[:3]} at 1,000 packets/s {sleep:.1f} us, {poll:.1f} us with --idle=poll: waking takes "
