@@ -72,6 +72,7 @@ class VirtioUser:
 
     def __init__(self, machine, name):
         self.socket = machine.folder / f"{name}.sock"
+        self.socket.unlink(missing_ok=True)
         self.generator_eal = f"--vdev=net_vhost0,iface={self.socket}"
         self.eal = f"--vdev=net_virtio_user0,path={self.socket},queues=1,queue_size=1024"
         self.relayd_flags = ("--kernel_path=none",)
@@ -79,7 +80,7 @@ class VirtioUser:
         self.env = {}
 
     def wait(self, generator):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.socket.exists():
             if time.monotonic() > deadline or generator.process.poll() is not None:
                 raise Failed("relay-bench made no vhost socket: " + generator.tail())
@@ -127,7 +128,7 @@ def start_testpmd(machine, stack, link, frame, pairs):
         *link.relay_mac)))
     link.wait(generator)
     forwarder = stack.enter_context(contextlib.closing(TestPmd(machine, link.for_testpmd(), env=link.env)))
-    forwarder.wait_for(r"^testpmd>|^ *Logical Core|Checking link")
+    forwarder.wait_for(r"^testpmd>|^ *Logical Core|Checking link", 60)
     generator.loaded()
     return forwarder, generator
 
@@ -184,6 +185,10 @@ def duel(machine, link, frame, pairs, alternations, seconds):
         ours = start_relayd(machine, stack, link(machine, "ours"), frame, pairs)
         windows = {ours[0]: [], theirs[0]: []}
         pause(ours)
+        if machine.realtime:
+            for forwarder, generator in (ours, theirs):
+                forwarder.hurry(machine.cores.dut)
+                generator.hurry(machine.cores.generator)
         for _ in range(alternations):
             for pair in (ours, theirs):
                 for program in pair:

@@ -153,8 +153,6 @@ class Program:
             netns.set_namespace(namespace)
             os.setpgid(0, 0)  # Ctrl-C is ours to handle.
             os.sched_setaffinity(0, cores)
-            if machine.realtime:
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -196,6 +194,14 @@ class Program:
         self.process.stdin.write(text + "\n")
         self.process.stdin.flush()
 
+    def hurry(self, core):
+        """The thread that polls, on `core` alone, at real-time priority; not before all is set up, which takes the kernel's
+        help on every core."""
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                if os.sched_getaffinity(int(task)) == {core}:
+                    os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
+
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 
@@ -217,7 +223,8 @@ class Program:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(5)
         with self._heard:
             self._heard.wait_for(lambda: self._ended, 2)
 
@@ -255,7 +262,7 @@ class Relayd(Program):
             f"--max_endpoints={limit}", f"--caller_unbound_limit={limit}", "--bind_lifetime=10m",
             "--steady_state_lifetime=1h", f"--idle={idle}", *flags], cores.of_dut())
         try:
-            self.wait_for(r'msg="?ready"?')
+            self.wait_for(r'msg="?ready"?', 60)
         except Failed:
             self.close()
             raise
