@@ -118,8 +118,8 @@ struct alignas(64) Activity {
   std::atomic<int64_t> bucket_ns{0};
   // Handshake in progress: the bind's generation, 0 if none. Written under the endpoint's lock.
   std::atomic<uint32_t> generation{0};
-  std::atomic<uint32_t> followed_s{0};  // The second in which the binding's MAC address last changed. Under the lock.
-  std::atomic<uint16_t> owner{0};       // Worker id; written once, before the first binding is published.
+  std::atomic<uint32_t> followed_ms{0};    // When the binding's MAC address last changed; 0: never. Under the lock.
+  std::atomic<uint16_t> owner{0};          // Worker id; written once, before the first binding is published.
   std::atomic<bool> first_dialect{false};  // The binding was made in the first dialect. Under the lock.
 
   uint64_t packets() const;

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -100,17 +101,23 @@ Verdict RelayServer::ForwardTo(const WorkerContext& worker, Endpoint& endpoint, 
 bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const {
   Endpoint* const endpoint = table_.Find(vni);
   if (endpoint == nullptr) return false;
-  const auto now_s = static_cast<uint32_t>(ToNs(now) / 1'000'000'000);
+  constexpr uint32_t kIntervalMs = 1000;
+  const auto now_ms = std::max<uint32_t>(static_cast<uint32_t>(ToNs(now) / 1'000'000), 1);  // Wraps: differences count.
+  const auto may_follow = [&](size_t leg, Path& path) {
+    if (!endpoint->binding[leg].Load(path) || path.remote != from.remote || path.link == from.link) return false;
+    if (path.link.port != from.link.port || path.link.vlan != from.link.vlan) return false;
+    const uint32_t last = endpoint->activity[leg].followed_ms.load(std::memory_order_relaxed);
+    return last == 0 || now_ms - last >= kIntervalMs;
+  };
+  // Without the lock first: two gateways that take turns are asked about at every packet.
+  Path path;
+  if (!may_follow(0, path) && !may_follow(1, path)) return false;
   bool changed = false;
   const std::lock_guard lock(endpoint->lock_);
   if (endpoint->closed_) return false;
   for (size_t leg = 0; leg < 2; ++leg) {
-    Path path;
-    if (!endpoint->binding[leg].Load(path) || path.remote != from.remote || path.link == from.link) continue;
-    if (path.link.port != from.link.port || path.link.vlan != from.link.vlan) continue;
-    Activity& activity = endpoint->activity[leg];
-    if (activity.followed_s.load(std::memory_order_relaxed) == now_s) continue;
-    activity.followed_s.store(now_s, std::memory_order_relaxed);
+    if (!may_follow(leg, path)) continue;
+    endpoint->activity[leg].followed_ms.store(now_ms, std::memory_order_relaxed);
     path.link = from.link;
     endpoint->binding[leg].Publish(path);
     changed = true;

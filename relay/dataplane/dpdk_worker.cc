@@ -43,6 +43,7 @@ DpdkWorker::DpdkWorker(const Config& config, const RelayServer& server, Qsbr& qs
   }
   const double cycles_per_ns = static_cast<double>(rte_get_tsc_hz()) / 1e9;
   idle_after_cycles_ = static_cast<uint64_t>(cycles_per_ns * static_cast<double>(config.idle_after.count()));
+  deeply_idle_after_cycles_ = rte_get_tsc_hz() / 10;
   started_at_ = last_busy_at_ = rte_rdtsc();
   if (config.reassembler != nullptr) {
     expire_cycles_ = rte_get_tsc_hz() / 10;
@@ -95,8 +96,7 @@ uint32_t DpdkWorker::Poll() {
   }
   if (begin >= expire_at_) [[unlikely]]
     ExpireFragments(begin);
-  SendForKernel();
-  uint32_t for_others = 0;
+  uint32_t for_others = SendForKernel();
   for (Lane& lane : lanes_) {
     for_others += SendForOthers(lane);
     lane.out->Flush();
@@ -209,8 +209,8 @@ void DpdkWorker::FlushToKernel(const Lane& lane) {
 }
 
 // At most a burst a turn, so that what the kernel sends never holds up what is relayed.
-void DpdkWorker::SendForKernel() {
-  if (config_.kernel_path == nullptr) return;
+uint32_t DpdkWorker::SendForKernel() {
+  if (config_.kernel_path == nullptr) return 0;
   std::array<rte_mbuf*, kBurst> frames;
   const uint16_t count = config_.kernel_path->FromKernel(config_.index, frames.data(), kBurst);
   for (uint16_t i = 0; i < count; ++i) {
@@ -221,17 +221,22 @@ void DpdkWorker::SendForKernel() {
     }
     lane->out->Add(frames[i], SentAs(MbufNote::Kind::kFromKernel));
   }
+  return count;
 }
 
+// All there is, because several workers may fill the ring; what the port cannot take at once is the buffer's business.
 uint32_t DpdkWorker::SendForOthers(Lane& lane) {
   if (!lane.share.tx_queue || lane.share.handoff == nullptr) return 0;
   std::array<rte_mbuf*, kBurst> frames;
-  const unsigned count =
-      rte_ring_sc_dequeue_burst(lane.share.handoff, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
-  for (unsigned i = 0; i < count; ++i) {
-    lane.out->Add(frames[i], SentAs::Read(NoteOf(frames[i])));
+  uint32_t taken = 0;
+  while (taken < TxBuffer::kCapacity) {
+    const unsigned count =
+        rte_ring_sc_dequeue_burst(lane.share.handoff, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
+    for (unsigned i = 0; i < count; ++i) lane.out->Add(frames[i], SentAs::Read(NoteOf(frames[i])));
+    taken += count;
+    if (count < kBurst) break;
   }
-  return count;
+  return taken;
 }
 
 void DpdkWorker::Drop(rte_mbuf* m, DropReason reason) {
@@ -241,7 +246,8 @@ void DpdkWorker::Drop(rte_mbuf* m, DropReason reason) {
 
 // Nothing came: after a while of polling, off the core for a moment.
 void DpdkWorker::Rest() {
-  const bool pending = std::ranges::any_of(lanes_, [](const Lane& lane) { return lane.out->size() != 0; });
+  const bool pending =
+      std::ranges::any_of(lanes_, [](const Lane& lane) { return lane.out->size() != 0 && !lane.out->blocked(); });
   if (config_.idle == DpdkOptions::Idle::kPoll || pending || rte_rdtsc() - last_busy_at_ < idle_after_cycles_) {
     rte_pause();
     return;
@@ -250,8 +256,10 @@ void DpdkWorker::Rest() {
   if (config_.idle == DpdkOptions::Idle::kInterrupt && has_interrupts_) {
     AwaitInterrupt();
   } else {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(config_.idle_sleep);
-    const timespec nap{.tv_sec = seconds.count(), .tv_nsec = (config_.idle_sleep - seconds).count()};
+    const bool deeply = rte_rdtsc() - last_busy_at_ > deeply_idle_after_cycles_;
+    const Duration length = deeply ? config_.idle_sleep * kDeepNap : config_.idle_sleep;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(length);
+    const timespec nap{.tv_sec = seconds.count(), .tv_nsec = (length - seconds).count()};
     nanosleep(&nap, nullptr);
   }
   qsbr_.Online(context_.id);

@@ -68,6 +68,13 @@ static_assert(kRemoteIp == 0 && kLocalIp == 24 && kLocalPort == 40 && offsetof(P
               offsetof(Link, mac) == 4 && offsetof(Path, interface) == 52);
 
 bool IsMapped(const uint8_t* ip) { return Load<uint64_t>(ip) == 0 && Load<uint32_t>(ip + 8) == 0xffff0000; }
+// Addresses that no packet on a wire comes from (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5): answering them would
+// end within this host, or nowhere.
+bool IsMartianIpv4(const uint8_t* ip) { return ip[0] == 0 || ip[0] == 127 || ip[0] >= 224; }
+bool IsMartianIpv6(const uint8_t* ip) {
+  const bool low = Load<uint64_t>(ip) == 0 && __builtin_bswap64(Load<uint64_t>(ip + 8)) <= 1;  // :: and ::1
+  return low || ip[0] == 0xff || IsMapped(ip);
+}
 bool IsLinkLocal(const uint8_t* ip) { return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80; }
 
 void Drop(DropReason reason, Frame& out) {
@@ -128,7 +135,8 @@ void Drop(DropReason reason, Frame& out) {
   path.Ipv4(kRemoteIp, ip + 12);
   out.ecn = ip[1] & 3;
   if (!ParseUdp(frame, ip + header, total - header, vlan, 0, Sum4(ip + 12) + Sum4(ip + 16), context, out)) return;
-  if (!context.checksum_good && !HeaderChecksumIsRight(ip, header)) Drop(DropReason::kBadIpChecksum, out);
+  if (!context.checksum_good && !HeaderChecksumIsRight(ip, header)) return Drop(DropReason::kBadIpChecksum, out);
+  if (IsMartianIpv4(ip + 12)) Drop(DropReason::kRefusedSource, out);
 }
 
 void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameContext& context, Frame& out) {
@@ -154,7 +162,7 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   out.ecn = ip[1] >> 4 & 3;
   const uint32_t scope = IsLinkLocal(source) ? context.interface : 0;
   if (!ParseUdp(frame, ip + kIpv6Bytes, payload, vlan, scope, Sum16(source) + Sum16(ip + 24), context, out)) return;
-  if (IsMapped(source)) return Drop(DropReason::kRefusedSource, out);
+  if (IsMartianIpv6(source)) return Drop(DropReason::kRefusedSource, out);
   if (out.udp_checksum == 0) Drop(DropReason::kZeroChecksum, out);
 }
 

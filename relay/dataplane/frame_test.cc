@@ -276,5 +276,25 @@ TEST_F(FrameTest, NothingIsReadBeyondTheHead) {
   EXPECT_GT(ours, 1000u);
 }
 
+// Answers to them would end within this host, or nowhere.
+TEST(FrameSourceTest, SourcesThatNoWireHasAreRefused) {
+  const AddressSet ours(std::vector<IpBytes>{test::AddrOf(test::kRelay4).ip, test::AddrOf(test::kRelay6).ip});
+  FrameContext context;
+  context.udp_port = test::kRelayPort;
+  context.link_port = 1;
+  context.Use(ours);
+  for (const char* from : {"0.0.0.0:5", "0.1.2.3:5", "127.0.0.1:5", "224.0.0.1:5", "240.0.0.1:5", "255.255.255.255:5",
+                           "[::]:5", "[::1]:5", "[ff02::1]:5"}) {
+    test::PacketRow row;
+    row.from = from;
+    if (from[0] == '[') row.to = test::kRelay6;
+    const test::Bytes bytes = test::Build(row);
+    Frame out;
+    ParseFrame(bytes, bytes.size(), context, out);
+    EXPECT_EQ(out.fate, Frame::Fate::kDrop) << from;
+    EXPECT_EQ(out.reason, DropReason::kRefusedSource) << from;
+  }
+}
+
 }  // namespace
 }  // namespace relay

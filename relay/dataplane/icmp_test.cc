@@ -87,16 +87,20 @@ TEST(IcmpTest, AnswersTheSender) {
 }
 
 TEST(IcmpTest, NobodyIsAnsweredWhoIsNotOneHost) {
+  // Most of these do not get past ParseFrame; whoever calls without it gets nothing either.
+  const auto answer = [](bool ipv4, const char* from) {
+    const Bytes frame = test::Build(Row(ipv4, 100));
+    Frame in = Parse(frame);
+    in.from.remote = test::AddrOf(from);
+    Bytes out(kMaxTooBigBytes);
+    return WriteTooBig(in, frame, 1480, kOwn, out);
+  };
   for (const char* from : {"0.0.0.0:5", "0.1.2.3:5", "127.0.0.1:5", "224.0.0.1:5", "239.255.255.255:5", "240.0.0.1:5",
                            "255.255.255.255:5", "198.18.0.1:0"}) {
-    PacketRow row = Row(true, 100);
-    row.from = from;
-    EXPECT_TRUE(TooBig(test::Build(row), 1480).empty()) << from;
+    EXPECT_EQ(answer(true, from), 0u) << from;
   }
   for (const char* from : {"[::]:5", "[::1]:5", "[ff02::1]:5", "[ff0e::9]:5", "[2001:db8::1]:0"}) {
-    PacketRow row = Row(false, 100);
-    row.from = from;
-    EXPECT_TRUE(TooBig(test::Build(row), 1480).empty()) << from;
+    EXPECT_EQ(answer(false, from), 0u) << from;
   }
   Frame in = Parse(test::Build(Row(true, 100)));
   in.from.link.mac = test::kBroadcastMac;

@@ -1,5 +1,6 @@
 #include "relay/dataplane/tx_buffer.h"
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_ring.h>
 
@@ -10,7 +11,7 @@ namespace relay {
 TxBuffer::~TxBuffer() { Abandon(); }
 
 bool TxBuffer::MakeRoom() {
-  Send();
+  if (!refused_) Send();
   return size_ < kCapacity;
 }
 
@@ -33,11 +34,22 @@ void TxBuffer::Send() {
   }
   if (sent == size_) {
     size_ = 0;
+    blocked_since_ = 0;
     return;
   }
+  refused_ = true;
+  if (sent == 0) return Wait();
+  blocked_since_ = 0;
   std::copy(frames_.begin() + sent, frames_.begin() + size_, frames_.begin());
   std::copy(as_.begin() + sent, as_.begin() + size_, as_.begin());
   size_ = static_cast<uint16_t>(size_ - sent);
+}
+
+void TxBuffer::Wait() {
+  const uint64_t now = rte_rdtsc();
+  if (blocked_since_ == 0) blocked_since_ = now;
+  const uint64_t patience = rte_get_tsc_hz() / 1'000'000 * (kPatienceNs / 1000);
+  if (now - blocked_since_ > patience) Abandon();
 }
 
 // The worker that owns the queue counts them, when it has sent them.

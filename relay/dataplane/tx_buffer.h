@@ -43,6 +43,7 @@ class TxBuffer {
   // What one flush asks the port for, and how far a port that is behind may fall before frames are dropped: a few
   // bursts, so that nothing waits longer than it is worth.
   static constexpr uint16_t kCapacity = 256;
+  static constexpr int64_t kPatienceNs = 5'000'000;
 
   struct Target {
     uint16_t port_id = 0;
@@ -63,10 +64,14 @@ class TxBuffer {
     as_[size_] = as;
     ++size_;
   }
-  // Sends what the port takes; the rest waits for the next flush.
+  // Sends what the port takes; the rest waits for the next flush, or is dropped where the port has taken nothing for
+  // kPatienceNs: a link that is down must not hold what nobody wants any more, nor cost its workers' time.
   void Flush() {
     if (size_ != 0) Send();
+    refused_ = false;
   }
+  // The port took nothing the last time.
+  bool blocked() const { return blocked_since_ != 0; }
   // Gives up what is left: counted as dropped.
   void Abandon();
   size_t size() const { return size_; }
@@ -75,12 +80,15 @@ class TxBuffer {
   bool MakeRoom();
   void Drop(rte_mbuf* frame, SentAs as);
   void Send();
+  void Wait();
   uint16_t HandOff();
   void CountSent(uint16_t sent);
 
   const Target target_;
   Counters& counters_;
   PortCounters& port_counters_;
+  uint64_t blocked_since_ = 0;  // TSC of the first send that was refused; 0: the last one was not.
+  bool refused_ = false;        // Since the last flush: not to be tried again for each frame.
   uint16_t size_ = 0;
   std::array<rte_mbuf*, kCapacity> frames_;
   std::array<SentAs, kCapacity> as_;
