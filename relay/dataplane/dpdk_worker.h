@@ -70,7 +70,7 @@ class DpdkWorker {
   static constexpr size_t kMaxLinkPorts = 256;
   // Nothing for 100 ms: naps are so much longer, because waking from one costs some 10 us of the core
   // (bench/figures, idle_core_percent).
-  static constexpr int kDeepNap = 10;
+  static constexpr int kDeepNap = 20;
 
   struct Lane {
     PortShare share;
