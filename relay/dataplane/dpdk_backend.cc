@@ -81,7 +81,7 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
         absl::StrCat(options.workers, " workers, but only ", impl->cores.size(), " cores to run them on"));
   }
   KeepOff(impl->cores);
-  absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(options, relay.udp_port);
+  absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(options, relay.udp_port, Leftovers::kRemove);
   if (!eal.ok()) return eal.status();
   impl->eal = *std::move(eal);
   impl->options.cores = impl->cores;
