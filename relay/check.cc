@@ -1,15 +1,14 @@
 #include "relay/check.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +26,7 @@
 #include "relay/dataplane/hugepages.h"
 #include "relay/dataplane/kernel_interface.h"
 #include "relay/dataplane/port.h"
+#include "relay/dataplane/tap_device.h"
 #include "relay/dataplane/threads.h"
 #include "relay/dataplane/worker_layout.h"
 
@@ -61,7 +61,18 @@ class Report {
 
 constexpr std::string_view YesNo(bool yes) { return yes ? "yes" : "no"; }
 
+// As a worker will try it: isolated cores are none of those that we run on now, and may be pinned to all the same.
+absl::Status TryToPin(int core) {
+  std::latch tried(1);
+  std::thread thread([&] { tried.wait(); });
+  const absl::Status status = Pin(thread, core);
+  tried.count_down();
+  thread.join();
+  return status;
+}
+
 void ReportCore(Report& report, uint32_t worker, int core) {
+  if (!report.Good(TryToPin(core))) return;
   report.Line(text::Cat("worker ", worker), "core ", core, ", NUMA node ", NodeOfCore(core),
               IsIsolatedCore(core) ? ", isolated" : ", not isolated: it has other threads, too");
 }
@@ -144,6 +155,15 @@ void ReportPort(Report& report, const Ports& ports, size_t index, const DpdkOpti
               ", kernel: ", KernelPathOf(port, index, dpdk));
 }
 
+// Makes the interfaces that KernelPath would; they are gone at once, but for persistent ones.
+void CheckTaps(const Ports& ports, const std::string& prefix, Report& report) {
+  for (size_t i = 0; i < ports.ports().size(); ++i) {
+    const Port& port = ports.ports()[i];
+    if (port.steered) continue;
+    report.Good(TapDevice::Open({.name = text::Cat(prefix, i), .mac = port.mac, .mtu = port.mtu}).status());
+  }
+}
+
 void CheckPorts(const DpdkOptions& dpdk, uint16_t udp_port, Report& report) {
   absl::StatusOr<std::vector<std::string>> arguments = EalArguments(dpdk, "(steering program)");
   if (!report.Good(arguments.status())) return;
@@ -160,16 +180,9 @@ void CheckPorts(const DpdkOptions& dpdk, uint16_t udp_port, Report& report) {
   if (!report.Good(opened.status())) return;
   Ports& ports = **opened;
   if (!report.Good(ports.Start())) return;
-  bool tap = false;
-  for (size_t i = 0; i < ports.ports().size(); ++i) {
-    ReportPort(report, ports, i, dpdk);
-    tap |= !ports.ports()[i].steered && dpdk.kernel_path == DpdkOptions::KernelPath::kTap;
-  }
+  for (size_t i = 0; i < ports.ports().size(); ++i) ReportPort(report, ports, i, dpdk);
   for (const std::string& warning : ports.Warnings()) report.Line("warning", warning);
-  if (tap && access("/dev/net/tun", R_OK | W_OK) != 0) {
-    report.Good(absl::FailedPreconditionError(
-        text::Cat("/dev/net/tun: ", std::strerror(errno), "; TAP interfaces need it, --kernel_path=none does not")));
-  }
+  if (dpdk.kernel_path == DpdkOptions::KernelPath::kTap) CheckTaps(ports, dpdk.tap_prefix, report);
 }
 
 // `io`: null if the UDP port is somebody's. A relayd's, perhaps, which has the ports: they are left alone.
