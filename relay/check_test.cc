@@ -61,6 +61,12 @@ TEST(CheckTest, AllThatIsWrongIsSaidAndTheFirstIsTheVerdict) {
   EXPECT_THAT(report, Not(HasSubstr("EAL  ")));
 
   options = Anywhere();
+  options.io.cores = {1'000'000};  // As one that is offline, or not of our cpuset.
+  report.clear();
+  EXPECT_FALSE(Check(options, report).ok());
+  EXPECT_THAT(report, HasSubstr("error        cannot pin a worker to core 1000000: "));
+
+  options = Anywhere();
   options.control.policy_file = "/nowhere/policy.json";
   report.clear();
   status = Check(options, report);
