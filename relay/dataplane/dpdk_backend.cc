@@ -26,8 +26,6 @@ namespace relay {
 
 namespace {
 
-constexpr unsigned kHandoffRing = 1024;  // Frames for a port whose queue another worker has.
-
 struct RingFree {
   void operator()(rte_ring* ring) const {
     void* frame = nullptr;
