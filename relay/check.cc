@@ -1,15 +1,14 @@
 #include "relay/check.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +26,7 @@
 #include "relay/dataplane/hugepages.h"
 #include "relay/dataplane/kernel_interface.h"
 #include "relay/dataplane/port.h"
+#include "relay/dataplane/tap_device.h"
 #include "relay/dataplane/threads.h"
 #include "relay/dataplane/worker_layout.h"
 
@@ -61,7 +61,18 @@ class Report {
 
 constexpr std::string_view YesNo(bool yes) { return yes ? "yes" : "no"; }
 
+// As a worker will try it: isolated cores are none of those that we run on now, and may be pinned to all the same.
+absl::Status TryToPin(int core) {
+  std::latch tried(1);
+  std::thread thread([&] { tried.wait(); });
+  const absl::Status status = Pin(thread, core);
+  tried.count_down();
+  thread.join();
+  return status;
+}
+
 void ReportCore(Report& report, uint32_t worker, int core) {
+  if (!report.Good(TryToPin(core))) return;
   report.Line(text::Cat("worker ", worker), "core ", core, ", NUMA node ", NodeOfCore(core),
               IsIsolatedCore(core) ? ", isolated" : ", not isolated: it has other threads, too");
 }
@@ -144,34 +155,47 @@ void ReportPort(Report& report, const Ports& ports, size_t index, const DpdkOpti
               ", kernel: ", KernelPathOf(port, index, dpdk));
 }
 
+// Makes the interfaces that KernelPath would; they are gone at once, but for persistent ones.
+void CheckTaps(const Ports& ports, const std::string& prefix, Report& report) {
+  for (size_t i = 0; i < ports.ports().size(); ++i) {
+    const Port& port = ports.ports()[i];
+    if (port.steered) continue;
+    report.Good(TapDevice::Open({.name = text::Cat(prefix, i), .mac = port.mac, .mtu = port.mtu}).status());
+  }
+}
+
 void CheckPorts(const DpdkOptions& dpdk, uint16_t udp_port, Report& report) {
   absl::StatusOr<std::vector<std::string>> arguments = EalArguments(dpdk, "(steering program)");
   if (!report.Good(arguments.status())) return;
   std::string words;
   for (const std::string& argument : *arguments) text::AppendAll(words, words.empty() ? "" : " ", argument);
   report.Line("EAL", words);
-  absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(dpdk, udp_port);
+  absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(dpdk, udp_port, Leftovers::kKeep);
+  if (absl::IsUnavailable(eal.status())) {
+    report.Line("warning", "ports not looked at: ", std::string(eal.status().message()));
+    return;
+  }
   if (!report.Good(eal.status())) return;
   absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(dpdk, udp_port);
   if (!report.Good(opened.status())) return;
   Ports& ports = **opened;
   if (!report.Good(ports.Start())) return;
-  bool tap = false;
-  for (size_t i = 0; i < ports.ports().size(); ++i) {
-    ReportPort(report, ports, i, dpdk);
-    tap |= !ports.ports()[i].steered && dpdk.kernel_path == DpdkOptions::KernelPath::kTap;
-  }
+  for (size_t i = 0; i < ports.ports().size(); ++i) ReportPort(report, ports, i, dpdk);
   for (const std::string& warning : ports.Warnings()) report.Line("warning", warning);
-  if (tap && access("/dev/net/tun", R_OK | W_OK) != 0) {
-    report.Good(absl::FailedPreconditionError(
-        text::Cat("/dev/net/tun: ", std::strerror(errno), "; TAP interfaces need it, --kernel_path=none does not")));
-  }
+  if (dpdk.kernel_path == DpdkOptions::KernelPath::kTap) CheckTaps(ports, dpdk.tap_prefix, report);
 }
 
-void CheckDpdk(DpdkOptions dpdk, uint16_t udp_port, Report& report) {
+// `io`: null if the UDP port is somebody's. A relayd's, perhaps, which has the ports: they are left alone.
+void CheckDpdk(DpdkOptions dpdk, const SocketBackend* io, Report& report) {
   dpdk.cores = WorkerCores(dpdk);
   CheckHugepages(report);
-  if (CheckDpdkCores(dpdk, report)) CheckPorts(dpdk, udp_port, report);
+  const bool good_cores = CheckDpdkCores(dpdk, report);
+  if (io == nullptr) {
+    report.Line("ports",
+                "not looked at: without the UDP port relayd would not get so far, and who has it may have them");
+  } else if (good_cores) {
+    CheckPorts(dpdk, io->port(), report);
+  }
 }
 
 void CheckAdvertised(const ControlOptions& control, const SocketBackend& io, Report& report) {
@@ -210,7 +234,7 @@ absl::Status Check(const Options& options, std::string& out) {
   report.Line("io", options.dpdk ? "dpdk" : "socket");
   const std::unique_ptr<SocketBackend> io = CheckSockets(options, report);
   if (options.dpdk) {
-    CheckDpdk(options.dpdk_io, io == nullptr ? options.io.udp_port : io->port(), report);
+    CheckDpdk(options.dpdk_io, io.get(), report);
   } else {
     CheckSocketCores(options.io, report);
   }

@@ -53,6 +53,19 @@ TEST(CheckTest, AllThatIsWrongIsSaidAndTheFirstIsTheVerdict) {
   EXPECT_THAT(report, HasSubstr("error        " + std::string(status.message()) + "\n"));
   EXPECT_THAT(report, HasSubstr("check        relayd would not start\n"));
 
+  options.dpdk = true;
+  options.dpdk_io.eal = "--no-huge -m 256 --no-shconf --no-pci --vdev=net_null0";
+  report.clear();
+  EXPECT_FALSE(Check(options, report).ok());
+  EXPECT_THAT(report, HasSubstr("ports        not looked at"));
+  EXPECT_THAT(report, Not(HasSubstr("EAL  ")));
+
+  options = Anywhere();
+  options.io.cores = {1'000'000};  // As one that is offline, or not of our cpuset.
+  report.clear();
+  EXPECT_FALSE(Check(options, report).ok());
+  EXPECT_THAT(report, HasSubstr("error        cannot pin a worker to core 1000000: "));
+
   options = Anywhere();
   options.control.policy_file = "/nowhere/policy.json";
   report.clear();

@@ -26,8 +26,6 @@ namespace relay {
 
 namespace {
 
-constexpr unsigned kHandoffRing = 1024;  // Frames for a port whose queue another worker has.
-
 struct RingFree {
   void operator()(rte_ring* ring) const {
     void* frame = nullptr;
@@ -81,7 +79,7 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
         absl::StrCat(options.workers, " workers, but only ", impl->cores.size(), " cores to run them on"));
   }
   KeepOff(impl->cores);
-  absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(options, relay.udp_port);
+  absl::StatusOr<std::unique_ptr<Eal>> eal = Eal::Start(options, relay.udp_port, Leftovers::kRemove);
   if (!eal.ok()) return eal.status();
   impl->eal = *std::move(eal);
   impl->options.cores = impl->cores;

@@ -21,7 +21,7 @@ namespace relay {
 class DpdkBackend {
  public:
   struct Relay {
-    uint16_t udp_port;                // Which the kernel sockets hold.
+    uint16_t udp_port;                // Which the kernel sockets hold: no other relayd lives on it.
     uint32_t first_worker;            // Worker i is first_worker + i in the Qsbr.
     const SocketSet& kernel_sockets;  // On that port, for what leaves by the kernel. They outlive the back end.
   };

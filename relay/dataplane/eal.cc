@@ -23,7 +23,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/eal_words.h"
-#include "relay/dataplane/leftover_steering.h"
 
 namespace relay {
 namespace {
@@ -183,7 +182,7 @@ absl::Status InitEal(std::vector<std::string> arguments) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Eal>> Eal::Start(const DpdkOptions& options, uint16_t udp_port) {
+absl::StatusOr<std::unique_ptr<Eal>> Eal::Start(const DpdkOptions& options, uint16_t udp_port, Leftovers leftovers) {
   static bool started = false;
   if (std::exchange(started, true)) return absl::FailedPreconditionError("DPDK was started already");
   std::unique_ptr<Eal> eal(new Eal);
@@ -195,7 +194,10 @@ absl::StatusOr<std::unique_ptr<Eal>> Eal::Start(const DpdkOptions& options, uint
   }
   absl::StatusOr<std::vector<std::string>> arguments = EalArguments(options, eal->steer_object_);
   if (!arguments.ok()) return arguments.status();
-  if (!eal->steer_object_.empty()) RemoveLeftoverSteering(*arguments, udp_port);
+  if (!eal->steer_object_.empty()) {
+    absl::Status status = FreeForSteering(*arguments, eal->steer_object_, udp_port, leftovers);
+    if (!status.ok()) return status;
+  }
   if (absl::Status status = InitEal(*std::move(arguments)); !status.ok()) return status;
   eal->runs_ = true;
   return eal;

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "relay/dataplane/dpdk_options.h"
+#include "relay/dataplane/leftover_steering.h"
 
 namespace relay {
 
@@ -29,8 +30,10 @@ absl::StatusOr<std::string> WriteSteerObject(uint16_t udp_port);
 
 class Eal {
  public:
-  // Starts EAL; the calling thread keeps its affinity. Once a process. An error is one line with EAL's own reason.
-  static absl::StatusOr<std::unique_ptr<Eal>> Start(const DpdkOptions& options, uint16_t udp_port);
+  // Starts EAL; the calling thread keeps its affinity. Once a process. An error is one line with EAL's own reason; it
+  // is kUnavailable if all that is in the way are the `leftovers` that are to be kept (see leftover_steering.h).
+  static absl::StatusOr<std::unique_ptr<Eal>> Start(const DpdkOptions& options, uint16_t udp_port,
+                                                    Leftovers leftovers = Leftovers::kKeep);
   ~Eal();  // After all ports are closed. Removes the steering object's file.
 
  private:

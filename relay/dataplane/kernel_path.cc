@@ -259,8 +259,9 @@ void KernelPath::Impl::SendPayload(rte_mbuf* payload) {
   const uint32_t size = rte_pktmbuf_pkt_len(payload);
   // Copies only what lies in several segments.
   const void* const bytes = size <= linear.size() ? rte_pktmbuf_read(payload, 0, size, linear.data()) : nullptr;
-  if (bytes == nullptr || !send(note.to, {static_cast<const uint8_t*>(bytes), size})) {
-    counters.Drop(DropReason::kSendFailed, 1);
+  const int error = bytes == nullptr ? EMSGSIZE : send(note.to, {static_cast<const uint8_t*>(bytes), size});
+  if (error != 0) {
+    counters.Drop(error == EMSGSIZE ? DropReason::kTooBig : DropReason::kSendFailed, 1);
     return;
   }
   counters.forwarded_packets[note.transport_in][note.transport_out].Add(1);

@@ -22,9 +22,9 @@ namespace relay {
 
 class KernelPath {
  public:
-  // Sends a UDP payload to to.remote from to.local_ip out of a kernel socket; false if the kernel refuses. Runs on the
-  // kernel path's thread.
-  using SocketSend = std::function<bool(const Path& to, std::span<const uint8_t> payload)>;
+  // Sends a UDP payload to to.remote from to.local_ip out of a kernel socket. 0, or the errno of the kernel's refusal.
+  // Runs on the kernel path's thread.
+  using SocketSend = std::function<int(const Path& to, std::span<const uint8_t> payload)>;
 
   struct Options {
     bool tap = true;  // Else there are no TAP interfaces, and only ToSocket works.
@@ -63,8 +63,8 @@ class KernelPath {
   // that may be preempted must not hold up their pools). Called at every poll; costs two loads when there is nothing.
   uint16_t FromKernel(uint32_t worker, rte_mbuf** frames, uint16_t most);
 
-  // What became of ToSocket's datagrams: forwarded, or send_failed. (They were received by a worker.) Written by the
-  // kernel path's thread.
+  // What became of ToSocket's datagrams: forwarded, too_big or send_failed. (They were received by a worker.) Written
+  // by the kernel path's thread.
   const Counters& counters() const;
   const KernelFrames& frames() const;
 

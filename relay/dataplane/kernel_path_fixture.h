@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -78,13 +79,14 @@ class KernelPathTest : public testing::Test {
     path_ = KernelPath::Open(options, ports_, std::vector<uint32_t>(ports_.size()), Sender()).value();
   }
 
-  // Notes what is sent; refuses what begins with '!'.
+  // Notes what is sent; refuses what begins with '!', and finds too big what begins with '+'.
   KernelPath::SocketSend Sender() {
     return [this](const Path& to, std::span<const uint8_t> payload) {
-      if (!payload.empty() && payload[0] == '!') return false;
+      if (!payload.empty() && payload[0] == '!') return EPERM;
+      if (!payload.empty() && payload[0] == '+') return EMSGSIZE;
       const std::lock_guard lock(sent_mutex_);
       sent_.push_back(to.remote.ToString() + " " + std::string(payload.begin(), payload.end()));
-      return true;
+      return 0;
     };
   }
 
@@ -149,7 +151,8 @@ class KernelPathTest : public testing::Test {
     });
   }
   uint64_t Forwarded() const { return path_->counters().forwarded_packets[1][0].Get(); }
-  uint64_t SendFailed() const { return path_->counters().dropped[static_cast<size_t>(DropReason::kSendFailed)].Get(); }
+  uint64_t Dropped(DropReason reason) const { return path_->counters().dropped[static_cast<size_t>(reason)].Get(); }
+  uint64_t SendFailed() const { return Dropped(DropReason::kSendFailed); }
 
   bool has_tap_ = false;
   rte_mempool* pool_ = nullptr;

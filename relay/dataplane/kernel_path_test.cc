@@ -27,13 +27,14 @@ bool AwaitBusily(const std::function<bool()>& condition) {
 TEST_F(KernelPathTest, PayloadsAreSentAndCounted) {
   OpenBare();
   path_->Start();
-  for (const char* payload : {"one", "!two", "three"}) ASSERT_TRUE(path_->ToSocket(0, MakePayload(payload)));
+  for (const char* payload : {"one", "!two", "three", "+four"}) ASSERT_TRUE(path_->ToSocket(0, MakePayload(payload)));
   ASSERT_TRUE(path_->ToSocket(0, MakePayload("in three pieces", 3)));
   EXPECT_TRUE(AllReclaimed());
   EXPECT_THAT(sent_, ElementsAre("198.18.0.9:9 one", "198.18.0.9:9 three", "198.18.0.9:9 in three pieces"));
   EXPECT_EQ(Forwarded(), 3u);
   EXPECT_EQ(path_->counters().forwarded_bytes[1][0].Get(), 3u + 5u + 15u);
   EXPECT_EQ(SendFailed(), 1u);
+  EXPECT_EQ(Dropped(DropReason::kTooBig), 1u);
 }
 
 TEST_F(KernelPathTest, WithoutTapsThereAreOnlySockets) {

@@ -22,7 +22,7 @@ int FdOf(const SocketSet& sockets, UdpSocket::Family family) {
 KernelSender::KernelSender(const SocketSet& sockets)
     : KernelSender(FdOf(sockets, UdpSocket::Family::kIpv4), FdOf(sockets, UdpSocket::Family::kIpv6)) {}
 
-bool KernelSender::operator()(const Path& to, std::span<const uint8_t> payload) const {
+int KernelSender::operator()(const Path& to, std::span<const uint8_t> payload) const {
   const int fd = to.IsIpv4() ? fd_v4_ : fd_v6_;
   SocketAddress address;
   iovec vector{.iov_base = const_cast<uint8_t*>(payload.data()), .iov_len = payload.size()};  // Sending only reads it.
@@ -36,7 +36,7 @@ bool KernelSender::operator()(const Path& to, std::span<const uint8_t> payload) 
   ssize_t sent = 0;
   do sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
-  return sent >= 0;
+  return sent < 0 ? errno : 0;
 }
 
 }  // namespace relay

@@ -17,8 +17,8 @@ class KernelSender {
   KernelSender(int fd_v4, int fd_v6) : fd_v4_(fd_v4), fd_v6_(fd_v6) {}
   explicit KernelSender(const SocketSet& sockets);
 
-  // Never blocks. False if the kernel refuses, or there is no socket of this family.
-  bool operator()(const Path& to, std::span<const uint8_t> payload) const;
+  // Never blocks. 0, or an errno: why the kernel refuses; EBADF if there is no socket of this family.
+  int operator()(const Path& to, std::span<const uint8_t> payload) const;
 
  private:
   int fd_v4_;

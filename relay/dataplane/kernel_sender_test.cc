@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <string>
 #include <string_view>
 
 #include "relay/dataplane/kernel_fixture.h"
@@ -26,10 +28,10 @@ TEST(KernelSenderTest, SendsFromTheAddressThatWasHit) {
   const uint16_t port = sets.front().front().port();
   const TestSocket receiver(At("127.0.0.1:0"));
   disco::AddrPort from;
-  EXPECT_TRUE(send(To(receiver.address(), "127.0.0.2:0"), BytesOf("hi")));
+  EXPECT_EQ(0, send(To(receiver.address(), "127.0.0.2:0"), BytesOf("hi")));
   EXPECT_EQ(receiver.Receive(&from), "hi");
   EXPECT_EQ(from.ToString(), "127.0.0.2:" + std::to_string(port));
-  EXPECT_TRUE(send(To(receiver.address()), BytesOf("routing chooses")));
+  EXPECT_EQ(0, send(To(receiver.address()), BytesOf("routing chooses")));
   EXPECT_EQ(receiver.Receive(&from), "routing chooses");
   EXPECT_EQ(from.ToString(), "127.0.0.1:" + std::to_string(port));
 }
@@ -39,16 +41,18 @@ TEST(KernelSenderTest, ServesIpv6ByTheSameSocket) {
   if (sets.front().front().family() == UdpSocket::Family::kIpv4) GTEST_SKIP() << "no IPv6 here";
   const KernelSender send(sets.front());
   const TestSocket receiver(At("[::1]:0"));
-  EXPECT_TRUE(send(To(receiver.address(), "[::1]:0"), BytesOf("hi")));
+  EXPECT_EQ(0, send(To(receiver.address(), "[::1]:0"), BytesOf("hi")));
   EXPECT_EQ(receiver.Receive(), "hi");
 }
 
-TEST(KernelSenderTest, ARefusalIsFalse) {
+TEST(KernelSenderTest, ARefusalIsAnErrno) {
   const std::vector<SocketSet> sets = OpenSocketSets({}).value();
   const TestSocket receiver(At("127.0.0.1:0"));
   const Path to = To(receiver.address(), "198.18.77.77:0");  // Not ours.
-  EXPECT_FALSE(KernelSender(sets.front())(to, BytesOf("hi")));
-  EXPECT_FALSE(KernelSender(-1, -1)(To(receiver.address()), BytesOf("hi")));
+  const KernelSender send(sets.front());
+  EXPECT_NE(send(to, BytesOf("hi")), 0);
+  EXPECT_EQ(send(To(receiver.address()), BytesOf(std::string(70'000, 'x'))), EMSGSIZE);
+  EXPECT_EQ(KernelSender(-1, -1)(To(receiver.address()), BytesOf("hi")), EBADF);
 }
 
 }  // namespace

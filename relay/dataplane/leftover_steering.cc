@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "relay/dataplane/netlink.h"
 
 namespace relay {
@@ -102,28 +103,44 @@ void Detach(uint32_t interface, uint32_t flags) {
   close(fd);
 }
 
-void RemoveFrom(const std::string& name, uint16_t udp_port) {
+// `name`: of the interface.
+absl::Status FreeInterface(const std::string& name, uint16_t udp_port, Leftovers leftovers) {
   const uint32_t interface = if_nametoindex(name.c_str());
-  const std::optional<Attached> attached = interface != 0 ? ReadAttached(interface) : std::nullopt;
-  if (!attached) return;
+  std::optional<Attached> attached = interface != 0 ? ReadAttached(interface) : std::nullopt;
+  if (!attached) return absl::OkStatus();
   bpf_attr attr{};
   attr.prog_id = attached->program;
   int program = -1;
-  if (!Bpf(BPF_PROG_GET_FD_BY_ID, attr, &program)) return;
-  if (Steers(program, udp_port)) Detach(interface, attached->flags);
-  close(program);
+  const bool is_leftover = Bpf(BPF_PROG_GET_FD_BY_ID, attr, &program) && Steers(program, udp_port);
+  if (program >= 0) close(program);
+  if (is_leftover && leftovers == Leftovers::kKeep) {
+    return absl::UnavailableError(absl::StrCat(
+        "--eal: ", name, " has the XDP program of a relayd that was killed; relayd takes it off when it starts"));
+  }
+  if (is_leftover) {
+    Detach(interface, attached->flags);
+    attached = ReadAttached(interface);
+  }
+  if (!attached) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("--eal: ", name, " has an XDP program already (id ", attached->program,
+                   "), of another relayd or of others; `ip link set ", name, " xdp off` removes it"));
 }
 
 }  // namespace
 
-void RemoveLeftoverSteering(std::span<const std::string> eal_arguments, uint16_t udp_port) {
+absl::Status FreeForSteering(std::span<const std::string> eal_arguments, const std::string& steer_object,
+                             uint16_t udp_port, Leftovers leftovers) {
   static constexpr std::string_view kInterface = ",iface=";
+  const std::string ours = absl::StrCat(",xdp_prog=", steer_object);
   for (const std::string& argument : eal_arguments) {
     const size_t at = argument.find(kInterface);
-    if (at == std::string::npos || argument.find("net_af_xdp") == std::string::npos) continue;
+    if (at == std::string::npos || argument.find(ours) == std::string::npos) continue;
     const std::string value = argument.substr(at + kInterface.size());
-    RemoveFrom(value.substr(0, value.find(',')), udp_port);
+    const absl::Status free = FreeInterface(value.substr(0, value.find(',')), udp_port, leftovers);
+    if (!free.ok()) return free;
   }
+  return absl::OkStatus();
 }
 
 }  // namespace relay

@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const DpdkOptions& options, u
     if (options.flow_isolate) {
       if (absl::Status status = IsolatePort(port.id); !status.ok()) return AtPort(port, status);
     }
-    if (absl::Status status = MakePortPool(port, options, tx_descriptors); !status.ok()) return status;
+    if (absl::Status status = MakePortPool(port, options, ports.size(), tx_descriptors); !status.ok()) return status;
     if (absl::Status status = ConfigurePort(port, options); !status.ok()) return status;
   }
   return opened;

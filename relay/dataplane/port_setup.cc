@@ -9,8 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "relay/dataplane/kernel_interface.h"
+#include "relay/dataplane/kernel_path.h"
 #include "relay/dataplane/mbuf.h"
 #include "relay/dataplane/reassembler.h"
+#include "relay/dataplane/tx_buffer.h"
+#include "relay/dataplane/worker_layout.h"
 
 namespace relay {
 namespace {
@@ -23,7 +26,7 @@ constexpr uint32_t kXdpHeadroom = 256;  // The kernel keeps it free in front of 
 constexpr uint32_t kXdpMostMbufSize =
     4096 - 2 * RTE_CACHE_LINE_SIZE - sizeof(rte_mbuf) - sizeof(MbufNote) - RTE_PKTMBUF_HEADROOM;
 constexpr uint32_t kXdpFillRing = 2048;  // mbufs that net_af_xdp hands to the kernel.
-constexpr uint32_t kRingMbufs = 4096;    // In rings to and from the kernel path, and in workers' hands.
+constexpr uint32_t kInHand = 64;         // A worker's burst from a port and one for the kernel.
 constexpr uint32_t kCacheMbufs = 384;    // A thread's cache of 256 holds up to 1.5 times that.
 
 constexpr uint64_t kRssUdp = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
@@ -136,9 +139,13 @@ absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& 
   return port;
 }
 
-absl::Status MakePortPool(Port& port, const DpdkOptions& options, uint32_t tx_descriptors) {
+absl::Status MakePortPool(Port& port, const DpdkOptions& options, size_t ports, uint32_t tx_descriptors) {
+  // What each may have on its way to the kernel, to the ports, and in hand.
+  const auto worker_holds =
+      static_cast<uint32_t>(KernelPath::Options{}.ring_size + TxBuffer::kCapacity * ports + kInHand);
   const uint32_t enough = port.rx_queues * port.rx_descriptors + tx_descriptors + (options.workers + 2) * kCacheMbufs +
-                          kRingMbufs + (options.reassemble ? options.workers * Reassembler::kMostHeld : 0) +
+                          options.workers * worker_holds + kHandoffRing +
+                          (options.reassemble ? options.workers * Reassembler::kMostHeld : 0) +
                           (port.driver == kAfXdpDriver ? kXdpFillRing : 0);
   const uint32_t count = options.mbufs != 0 ? options.mbufs : enough;
   port.pool = MakePool(absl::StrCat("relayd_port_", port.id), count, options.mbuf_size, port.numa);

@@ -22,8 +22,9 @@ absl::Status PortError(const Port& port, const std::string& what, int error_numb
 // What device `id` is and how much of it we use; nothing is changed yet. `index`: of Ports::ports().
 absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& options);
 
-// port.pool. `tx_descriptors`: of all queues of all ports, since what comes in here may wait in any of them.
-absl::Status MakePortPool(Port& port, const DpdkOptions& options, uint32_t tx_descriptors);
+// port.pool. `ports`: their number; `tx_descriptors`: of all queues of all of them, since what comes in here may wait
+// in any.
+absl::Status MakePortPool(Port& port, const DpdkOptions& options, size_t ports, uint32_t tx_descriptors);
 
 // Device and queues, ready for rte_eth_dev_start.
 absl::Status ConfigurePort(Port& port, const DpdkOptions& options);

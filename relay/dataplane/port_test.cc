@@ -110,7 +110,7 @@ TEST_F(PortTest, WhatItFindsAndChooses) {
     EXPECT_EQ(rte_eth_dev_get_mtu(port.id, &mtu), 0);
     EXPECT_EQ(mtu, 1400);
     ASSERT_NE(port.pool, nullptr);
-    EXPECT_GE(port.pool->size, 2 * 500 + 4 * 1024 + 4096u);
+    EXPECT_GE(port.pool->size, 2 * 500 + 4 * 1024 + 2 * (1024 + 2 * 256 + 64) + 1024u);
     EXPECT_GE(rte_pktmbuf_data_room_size(port.pool), 2048 + RTE_PKTMBUF_HEADROOM);
     EXPECT_FALSE(port.steered);
     EXPECT_EQ(port.kernel_interface, 0u);

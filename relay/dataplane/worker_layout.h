@@ -11,6 +11,8 @@
 
 namespace relay {
 
+inline constexpr uint32_t kHandoffRing = 1024;  // Frames for a port whose queue another worker has.
+
 // The cores of options' workers: those it names, or the last ones of those that the calling thread may run on, so that
 // the first is left to everything else. Fewer than workers, if the machine has no more.
 std::vector<int> WorkerCores(const DpdkOptions& options);

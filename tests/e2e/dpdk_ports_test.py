@@ -2,10 +2,11 @@
 """Ports come, go and lose their link."""
 
 import signal
+import subprocess
 
 import dpdk
 from dpdk import AfXdp, Load, MachinesTestCase, Tap, await_link
-from programs import wait_until
+from programs import binary, wait_until
 
 
 class Ends:
@@ -64,6 +65,36 @@ class EndsOnTapTest(Ends, MachinesTestCase):
 
 class EndsOnAfXdpTest(Ends, MachinesTestCase):
     kind = AfXdp
+
+    def check(self, udp_port):
+        with self.relay.entered():
+            return subprocess.run([binary("relayd"), "--check", *self.appliance.flags(), f"--udp_port={udp_port}",
+                                   "--api_listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0"],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+
+    def test_check_beside_a_relayd_that_runs(self):
+        """It touches nothing, whether it is for the same UDP port or for another one."""
+        alice, bob = self.bound_pair_on((self.alice, 4), (self.bob, 6))
+        steering = self.appliance.kind.leftovers()
+        self.assertEqual(len(steering), 1)
+        for udp_port, says in (self.relayd.udp_port, "ports +not looked at"), (0, "cable0 has an XDP program already"):
+            done = self.check(udp_port)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertRegex(done.stdout, says)
+            self.assertEqual(self.appliance.kind.leftovers(), steering)
+        self.assert_relays(alice, bob)
+        self.assert_relays(bob, alice)
+        metrics = self.wait_at_rest(self.relayd)
+        self.assertEqual(metrics.get("relayd_worker_received_packets_total", worker="socket0"), 0)
+
+    def test_check_after_a_relayd_was_killed(self):
+        """It says what a start would take away, and leaves that to it."""
+        steering = self.appliance.kind.leftovers()
+        self.relayd.kill()
+        done = self.check(self.relayd.udp_port)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, "(?m)^warning.*cable0 has the XDP program of a relayd that was killed")
+        self.assertEqual(self.appliance.kind.leftovers(), steering)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,16 @@ class CheckTest(e2e.TestCase):
         self.assertEqual(re.findall("wire0|relay0", netns.here().ip("-o link")), [])
 
     @unittest.skipUnless(HAS_ROOT, "needs root")
+    def test_what_only_a_start_would_meet(self):
+        """A TAP interface that cannot be made."""
+        flags = ("--io=dpdk", f"--eal={EAL} --vdev=net_null0")
+        here = netns.here()
+        here.ip("link add relay0 type veth peer name relay0peer")
+        self.addCleanup(here.ip, "link delete relay0")
+        self.assertRegex(self.assert_bad(*flags, status=1, names="TAP interface relay0"), "(?m)^error")
+        self.assert_good(*flags, "--tap_prefix=other")
+
+    @unittest.skipUnless(HAS_ROOT, "needs root")
     def test_af_xdp(self):
         here = netns.here()
         here.ip("link add left type veth peer name right")
