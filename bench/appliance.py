@@ -148,7 +148,7 @@ def idle_core(machine):
     for idle in ("poll", "sleep"):
         with relay_under(machine, "--pairs=1", "--rate=1000", "--warmup=1s", "--duration=10s", idle=idle) as (_, generator):
             latencies[idle] = generator.report(90)["figures"]["latency"]
-    with relay_under(machine, "--pairs=1", "--rate=1", "--warmup=0s", "--duration=1h", idle="sleep") as (relayd, generator):
+    with relay_under(machine, "--pairs=1", "--rate=0.01", "--warmup=0s", "--duration=1h", idle="sleep") as (relayd, generator):
         generator.loaded()
         before = polling_seconds(relayd, machine.cores.dut)
         time.sleep(10)

@@ -15,6 +15,9 @@ from harness import (UDP_PORT, RELAY_IP, Failed, Generator, Program, Relayd, hug
 HEADERS = 14 + 20 + 8  # Ethernet, IPv4, UDP: a frame is so much longer than its payload.
 
 
+DESCRIPTORS = 512  # Of each queue of the forwarder's.
+
+
 @dataclasses.dataclass
 class Window:
     """What a forwarder did in one window."""
@@ -32,7 +35,7 @@ class TestPmd(Program):
         super().__init__(machine, [
             "stdbuf", "-oL", testpmd(), "-l", f"{main},{cores.dut}", f"--main-lcore={main}", "--no-pci", "--in-memory",
             "--single-file-segments", *eal.split(), "--", "-i", "--forward-mode=5tswap", "--auto-start",
-            "--record-core-cycles", *flags], cores.of_dut() | {main}, stdin=True, env=env)
+            f"--rxd={DESCRIPTORS}", f"--txd={DESCRIPTORS}", "--record-core-cycles", *flags], cores.of_dut() | {main}, stdin=True, env=env)
 
     def name(self):
         return "dpdk-testpmd"
@@ -75,7 +78,8 @@ class VirtioUser:
         self.socket.unlink(missing_ok=True)
         self.generator_eal = f"--vdev=net_vhost0,iface={self.socket}"
         self.eal = f"--vdev=net_virtio_user0,path={self.socket},queues=1,queue_size=1024"
-        self.relayd_flags = ("--kernel_path=none",)
+        # As many descriptors as testpmd has: what is in flight is what the generator's copies have to touch.
+        self.relayd_flags = ("--kernel_path=none", f"--rx_descriptors={DESCRIPTORS}", f"--tx_descriptors={DESCRIPTORS}")
         self.relay_mac = ()
         self.env = {}
 
