@@ -1,6 +1,7 @@
 #include "relay/dataplane/kernel_interface.h"
 
 #include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -9,8 +10,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <string_view>
+
+#include "relay/dataplane/netlink.h"
 
 namespace relay {
 namespace {
@@ -46,8 +50,32 @@ std::optional<KernelInterface> ReadKernelInterface(uint32_t index) {
   if (Ethtool(fd, request, channels)) {
     found.channels = std::max(1U, channels.combined_count + channels.rx_count);
   }
+  ethtool_value flags{};
+  flags.cmd = ETHTOOL_GFLAGS;
+  found.strips_vlan = Ethtool(fd, request, flags) && (flags.data & ETH_FLAG_RXVLAN) != 0;
   close(fd);
   return found;
+}
+
+bool HasVlanAbove(uint32_t index) {
+  static constexpr std::string_view kVlan = "vlan";
+  bool found = false;
+  const ifinfomsg all{};
+  const absl::Status status =
+      netlink::Dump(RTM_GETLINK, RTM_NEWLINK, netlink::BytesOf(all), [&](netlink::Payload payload) {
+        const auto link = netlink::ReadHeader<ifinfomsg>(payload);
+        if (!link || netlink::Read<uint32_t>(netlink::Attribute(link->second, IFLA_LINK)) != index) return;
+        const netlink::Payload kind =
+            netlink::Attribute(netlink::Attribute(link->second, IFLA_LINKINFO), IFLA_INFO_KIND);
+        found |= kind.size() >= kVlan.size() && std::memcmp(kind.data(), kVlan.data(), kVlan.size()) == 0;
+      });
+  return status.ok() && found;
+}
+
+bool IsSysctlOn(const std::string& path) {
+  std::ifstream file("/proc/sys/" + path);
+  int value = 0;
+  return (file >> value) && value == 1;
 }
 
 }  // namespace relay

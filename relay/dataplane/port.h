@@ -29,7 +29,7 @@ struct Port {
   uint16_t tx_descriptors = 0;
   int numa = 0;
   rte_mempool* pool = nullptr;  // Of all its receive queues; NUMA-local.
-  // The kernel's interface on the same wire (AF_XDP, AF_PACKET), or the TAP once there is one; 0: none.
+  // The kernel's interface on the same wire (of a steered port), or the TAP once there is one; 0: none.
   uint32_t kernel_interface = 0;
   // The kernel sees what is not the relay's without our help: AF_XDP with steering, flow isolation.
   bool steered = false;

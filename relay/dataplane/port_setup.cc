@@ -47,6 +47,13 @@ absl::Status ChooseMtu(Port& port, const rte_eth_dev_info& info, const DpdkOptio
     return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu,
                                                    ": the driver takes ", info.min_mtu, " to ", info.max_mtu));
   }
+  // What the driver counts with each frame, as rte_eth_dev_configure takes it to be.
+  const bool tells = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
+  const uint32_t counted = tells ? info.max_rx_pktlen - info.max_mtu : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+  if (info.max_rx_pktlen != 0 && port.mtu + counted > info.max_rx_pktlen) {
+    return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu,
+                                                   ": the driver takes ", info.max_rx_pktlen - counted, " at most"));
+  }
   if (port.driver == kAfXdpDriver && options.mbuf_size > kXdpMostMbufSize) {
     return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): --mbuf_size=", options.mbuf_size,
                                                    ": AF_XDP takes ", kXdpMostMbufSize, " at most, for an MTU of ",
@@ -115,9 +122,9 @@ absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& 
   }
   std::copy(std::begin(mac.addr_bytes), std::end(mac.addr_bytes), port.mac.begin());
   port.numa = rte_eth_dev_socket_id(id);
-  // net_tap and others also name an interface, but theirs is the other end of the wire.
-  if (port.driver == kAfXdpDriver || port.driver == kAfPacketDriver) port.kernel_interface = info.if_index;
   port.steered = port.driver == kAfXdpDriver || port.driver == kAfPacketDriver || options.flow_isolate;
+  // Without steering some drivers (net_tap) name one, too, but theirs is the other end of the wire.
+  if (port.steered) port.kernel_interface = info.if_index;
   port.udp_checksum = options.udp_checksum.empty()
                           ? UdpChecksum::kUpdate
                           : options.udp_checksum[std::min(index, options.udp_checksum.size() - 1)];

@@ -14,6 +14,8 @@ namespace {
 // A WireGuard packet of an MTU of 1280 within Geneve, UDP and IPv6: what Tailscale's clients send at most by default.
 constexpr uint16_t kComfortableMtu = 1280 + 32 + 8 + 8 + 40;
 
+bool IsForwarding() { return IsSysctlOn("net/ipv4/ip_forward") || IsSysctlOn("net/ipv6/conf/all/forwarding"); }
+
 void WarnOfKernelInterface(const Port& port, const KernelInterface& kernel, const std::string& who,
                            std::vector<std::string>& out) {
   if (kernel.IsVirtual() && port.udp_checksum == UdpChecksum::kUpdate) {
@@ -26,6 +28,19 @@ void WarnOfKernelInterface(const Port& port, const KernelInterface& kernel, cons
                                " receive queues and steering takes one: what comes by the others is relayed by way of "
                                "the kernel, slowly; `ethtool -L ",
                                kernel.name, " combined 1` makes it one"));
+  }
+  if (port.driver == kAfXdpDriver && kernel.strips_vlan && HasVlanAbove(port.kernel_interface)) {
+    out.push_back(absl::StrCat(who, kernel.name,
+                               " has VLANs and takes their tags off before XDP sees them: their clients get untagged "
+                               "answers; `ethtool -K ",
+                               kernel.name, " rxvlan off` leaves the tags in the frames (veth does not have it)"));
+  }
+  if (port.driver == kAfXdpDriver && IsForwarding()) {
+    out.push_back(absl::StrCat(who,
+                               "this machine forwards packets (net.ipv4.ip_forward or "
+                               "net.ipv6.conf.all.forwarding), but steering takes every datagram to the relay's UDP "
+                               "port off ",
+                               kernel.name, ": those to other machines are dropped as not_local"));
   }
   if (port.driver == kAfPacketDriver) {
     out.push_back(absl::StrCat(who,
@@ -40,9 +55,13 @@ void AppendPortWarnings(const Port& port, size_t port_count, const DpdkOptions& 
                         std::vector<std::string>& out) {
   const std::string who = absl::StrCat(port.name, " (", port.driver, "): ");
   // Of other ports it is the TAP interface to the kernel, which relayd made itself.
-  const bool is_wire = port.driver == kAfXdpDriver || port.driver == kAfPacketDriver;
-  if (const auto kernel = ReadKernelInterface(is_wire ? port.kernel_interface : 0)) {
+  if (const auto kernel = ReadKernelInterface(port.steered ? port.kernel_interface : 0)) {
     WarnOfKernelInterface(port, *kernel, who, out);
+  }
+  if (port.kernel_interface == 0 && (port.steered || options.kernel_path == DpdkOptions::KernelPath::kNone)) {
+    out.push_back(absl::StrCat(who,
+                               "has no interface in the kernel, and no neighbours there: next hops never follow a "
+                               "gateway that fails over"));
   }
   // One queue a port is all that AF_XDP has here: with a port for each worker that is enough.
   const bool has_enough_ports = port.driver == kAfXdpDriver && port_count >= options.workers;

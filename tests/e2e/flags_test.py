@@ -121,6 +121,8 @@ class CheckTest(e2e.TestCase):
         self.assertIn("TAP interface relay0", report)
         self.assertNotRegex(report, "(?m)^warning")
         self.assertEqual(re.findall("wire0|relay0", netns.here().ip("-o link")), [])
+        self.assert_bad("--io=dpdk", f"--eal={EAL} --vdev=net_tap0,iface=wire0", "--mtu=9000", "--mbuf_size=9216",
+                        status=2, names="net_tap0 (net_tap): MTU 9000: the driver takes 1")
 
     @unittest.skipUnless(HAS_ROOT, "needs root")
     def test_what_only_a_start_would_meet(self):
@@ -139,13 +141,29 @@ class CheckTest(e2e.TestCase):
         self.addCleanup(here.ip, "link delete left")
         for side in ("left", "right"):
             here.ip(f"link set {side} up")
+        for forwarding in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            here.sysctl(f"net/{forwarding}", 0)  # As the machine is, in new namespaces.
         flags = ("--io=dpdk", f"--eal={EAL} --vdev=net_af_xdp0,iface=left")
         report = self.assert_good(*flags)
         self.assertRegex(report, "(?m)^warning.*left is virtual.*--udp_checksum=compute")
         self.assertNotRegex(self.assert_good(*flags, "--udp_checksum=compute"), "(?m)^warning")
         report = self.assert_good(*flags, "--udp_checksum=compute", "--workers=2")
         self.assertRegex(report, "(?m)^warning.*two workers means two ports")
+        for forwarding in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            here.sysctl(f"net/{forwarding}", 1)
+            self.assertRegex(self.assert_good(*flags), "(?m)^warning.*forwards packets")
+            here.sysctl(f"net/{forwarding}", 0)
         self.assertNotIn("prog/xdp", here.ip("-d link"))
+
+    @unittest.skipUnless(HAS_ROOT, "needs root")
+    def test_vlans_on_af_xdp(self):
+        here = netns.here()
+        here.ip("link add left up type veth peer name right")
+        self.addCleanup(here.ip, "link delete left")
+        if here.run("ip", *"link add link left name left.7 type vlan id 7".split(), check=False).returncode != 0:
+            self.skipTest("this kernel has no VLANs")
+        report = self.assert_good("--io=dpdk", f"--eal={EAL} --vdev=net_af_xdp0,iface=left")
+        self.assertRegex(report, "(?m)^warning.*left has VLANs.*rxvlan off")
 
     def test_what_is_wrong_with_ports(self):
         for eal, names in (("--vdev=net_af_xdp0,iface=nowhere", "nowhere"), ("--vdev=net_nonsense0", "net_nonsense0"),
