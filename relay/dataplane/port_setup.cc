@@ -154,7 +154,7 @@ namespace {
 rte_mempool* MakeXdpPool(const std::string& name, uint32_t count, int numa) {
   static constexpr uint32_t kPage = 4096;
   const uint32_t element = kPage - RTE_CACHE_LINE_ROUNDUP(sizeof(rte_mempool_objhdr));
-  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), count, element, 256,
+  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), count, element, count >= 512 ? 256 : 0,
                                                      sizeof(rte_pktmbuf_pool_private), numa, RTE_MEMPOOL_F_NO_SPREAD);
   if (pool == nullptr) return nullptr;
   rte_pktmbuf_pool_private room{};
