@@ -146,6 +146,33 @@ absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& 
   return port;
 }
 
+namespace {
+
+// net_af_xdp gives the kernel as many bytes as the mbufs take side by side, but DPDK lays none over a page's end: those
+// at the end would not be the kernel's, which forgets them, until it has no buffers left. So each takes a page,
+// exactly.
+rte_mempool* MakeXdpPool(const std::string& name, uint32_t count, int numa) {
+  static constexpr uint32_t kPage = 4096;
+  const uint32_t element = kPage - RTE_CACHE_LINE_ROUNDUP(sizeof(rte_mempool_objhdr));
+  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), count, element, count >= 512 ? 256 : 0,
+                                                     sizeof(rte_pktmbuf_pool_private), numa, RTE_MEMPOOL_F_NO_SPREAD);
+  if (pool == nullptr) return nullptr;
+  rte_pktmbuf_pool_private room{};
+  room.mbuf_data_room_size = static_cast<uint16_t>(pool->elt_size - sizeof(rte_mbuf) - sizeof(MbufNote));
+  room.mbuf_priv_size = sizeof(MbufNote);
+  rte_pktmbuf_pool_init(pool, &room);
+  const int populated = rte_mempool_populate_default(pool);
+  if (populated < 0) {
+    rte_mempool_free(pool);
+    rte_errno = -populated;
+    return nullptr;
+  }
+  rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+  return pool;
+}
+
+}  // namespace
+
 absl::Status MakePortPool(Port& port, const DpdkOptions& options, size_t ports, uint32_t tx_descriptors) {
   // What each may have on its way to the kernel, to the ports, and in hand.
   const auto worker_holds =
@@ -155,7 +182,9 @@ absl::Status MakePortPool(Port& port, const DpdkOptions& options, size_t ports, 
                           (options.reassemble ? options.workers * Reassembler::kMostHeld : 0) +
                           (port.driver == kAfXdpDriver ? kXdpFillRing : 0);
   const uint32_t count = options.mbufs != 0 ? options.mbufs : enough;
-  port.pool = MakePool(absl::StrCat("relayd_port_", port.id), count, options.mbuf_size, port.numa);
+  const std::string name = absl::StrCat("relayd_port_", port.id);
+  port.pool = port.driver == kAfXdpDriver ? MakeXdpPool(name, count, port.numa)
+                                          : MakePool(name, count, options.mbuf_size, port.numa);
   if (port.pool != nullptr) return absl::OkStatus();
   return PortError(port,
                    absl::StrCat("no pool of ", count, " packet buffers of ", options.mbuf_size, " bytes",
