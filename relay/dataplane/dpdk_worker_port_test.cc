@@ -2,6 +2,8 @@
 #include <rte_ring.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "relay/dataplane/dpdk_worker_fixture.h"
 #include "relay/dataplane/kernel_fixture.h"
 
@@ -140,7 +142,7 @@ TEST_F(WorkerPortTest, ToALegThatAKernelSocketBound) {
                                        [&](const Path& path, std::span<const uint8_t> payload) {
                                          EXPECT_EQ(path, to);
                                          sent.emplace_back(payload.begin(), payload.end());
-                                         return payload.size() != 8 + 20;
+                                         return payload.size() == 8 + 20 ? EPERM : 0;
                                        })
                           .value();
   relay.Start();
@@ -245,7 +247,7 @@ class WorkerKernelTest : public WorkerTest {};
 TEST_F(WorkerKernelTest, ThereAndBack) {
   if (!environment->has_tap) GTEST_SKIP() << "no namespace, or no TAP";
   WorkerWorld& relay = Use({&Left()});
-  relay.kernel_path = KernelPath::Open({.ring_size = 16}, relay.ports, {0}, [](auto&&...) { return true; }).value();
+  relay.kernel_path = KernelPath::Open({.ring_size = 16}, relay.ports, {0}, [](auto&&...) { return 0; }).value();
   ASSERT_TRUE(Ip("addr add 198.18.0.254/24 dev relay0"));
   ASSERT_TRUE(Ip("neigh replace 198.18.0.1 lladdr 02:00:00:00:00:02 dev relay0 nud permanent"));
   relay.Start();
