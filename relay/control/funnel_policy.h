@@ -15,8 +15,7 @@ namespace relay {
 // Every field known and well-formed, no route name, port, node or prefix twice.
 absl::Status CheckFunnelPolicy(const JsonFile& file, const JsonNode& node);
 
-// A host name as routes hold it: lower-case, without one trailing dot; 1 to 253 bytes of labels of 1 to 63 bytes of
-// [a-z0-9_-], no IP literal. `*.` in front stands for one label. nullopt: not such a name.
+// A host name (host_name.h) as routes hold it: `*.` in front stands for one label. nullopt: not such a name.
 std::optional<std::string> CanonicalRouteName(std::string_view name);
 
 absl::Status ReadPrefix(const JsonFile& file, const JsonNode& node, Prefix& out);
