@@ -27,7 +27,7 @@ namespace bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using relay::client::Fd;
+using relay::Fd;
 
 constexpr auto kPatience = std::chrono::seconds(30);  // With a server that refuses for the moment, and no longer.
 constexpr int kAnswerMs = 5000;
