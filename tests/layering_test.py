@@ -3,7 +3,7 @@
 
     geneve <- disco <- relay/core <- relay/dataplane <- relay/main.cc, relay/client, relay/ctl
        ^                   ^-------- relay/control   <-'  |
-       '------------------------------------ ingress <----'
+       '---- relay/control <---- ingress <- ingress/frontend, ingress/node
     bench/ and tests/ may include anything; nothing includes bench/, tests/ or deploy/.
 """
 
@@ -24,12 +24,11 @@ MAY_INCLUDE = {  # Every folder may include itself.
     "relay/control": PACKET_PATH,
     "ingress": [*PACKET_PATH, "relay/control"],
     "ingress/frontend": [*PACKET_PATH, "relay/control", "ingress"],
-    "ingress/node": [*PACKET_PATH, "relay/control", "ingress"],
+    "ingress/node": [*PACKET_PATH, "relay/control", "ingress"],  # And its program, funnel-node.
     # Programs: they stand on the parts, and nothing stands on them.
     "relay/client": [*PACKET_PATH, "relay/dataplane", "relay/control"],
     "relay/ctl": [*PACKET_PATH, "relay/control", "relay/client", "ingress"],
-    # main.cc and its flags.
-    "relay": [*PACKET_PATH, "relay/dataplane", "relay/control", "ingress", "ingress/frontend", "ingress/node"],
+    "relay": [*PACKET_PATH, "relay/dataplane", "relay/control", "ingress", "ingress/frontend", "ingress/node"],  # main.cc
 }
 ABOVE_ALL = ("bench", "tests", "deploy")  # Included by nothing but each other and test code.
 TEST_CODE = re.compile(r"_(test|fuzz|bench)\.cc$|_fixture\.(cc|h)$")

@@ -21,13 +21,13 @@
 #include "bench/relay_bench/endpoint_source.h"
 #include "disco/server_endpoint.h"
 #include "relay/client/api_client.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 
 namespace bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using relay::client::Fd;
+using relay::Fd;
 
 constexpr auto kPatience = std::chrono::seconds(30);  // With a server that refuses for the moment, and no longer.
 constexpr int kAnswerMs = 5000;

@@ -60,7 +60,7 @@ absl::Status SocketLink::SetRelay(const disco::AddrPort& relay) {
   const uint32_t limit = DescriptorLimit() - kOtherDescriptors - extra_;
   const uint32_t most = options_.max_sockets > 0 ? std::min(options_.max_sockets, limit) : limit;
   leg_sockets_ = std::max(2u, std::min(legs_, most) & ~1u);
-  epoll_ = relay::client::Fd(epoll_create1(EPOLL_CLOEXEC));
+  epoll_ = relay::Fd(epoll_create1(EPOLL_CLOEXEC));
   for (uint32_t i = 0; i < leg_sockets_ + extra_; ++i) {
     if (absl::Status opened = Open(i, relay); !opened.ok()) return opened;
   }
@@ -68,7 +68,7 @@ absl::Status SocketLink::SetRelay(const disco::AddrPort& relay) {
 }
 
 absl::Status SocketLink::Open(uint32_t index, const disco::AddrPort& relay) {
-  relay::client::Fd fd(socket(relay.IsIpv4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  relay::Fd fd(socket(relay.IsIpv4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) return Failed("cannot open a socket");
   for (const int option : {SO_RCVBUF, SO_SNDBUF, SO_RCVBUFFORCE, SO_SNDBUFFORCE}) {
     setsockopt(fd.get(), SOL_SOCKET, option, &options_.buffer_bytes, sizeof(int));  // What the kernel will give.

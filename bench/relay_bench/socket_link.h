@@ -11,7 +11,7 @@
 
 #include "bench/relay_bench/link.h"
 #include "bench/relay_bench/options.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 #include "relay/dataplane/ancillary.h"
 
 namespace bench {
@@ -45,8 +45,8 @@ class SocketLink : public Link {
   const uint32_t legs_;
   const uint32_t extra_;
   uint32_t leg_sockets_ = 0;  // Even. Those of the extra legs follow.
-  std::vector<relay::client::Fd> sockets_;
-  relay::client::Fd epoll_;
+  std::vector<relay::Fd> sockets_;
+  relay::Fd epoll_;
 
   std::vector<uint8_t> out_memory_;
   std::array<Outgoing, kMaxBurst> out_{};

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "disco/key.h"
 #include "relay/client/api_client.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 
 namespace relay::client {
 

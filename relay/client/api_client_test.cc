@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "relay/client/allocation.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 
 namespace relay::client {
 namespace {

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "disco/addr_port.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 
 namespace relay::client {
 

@@ -16,7 +16,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 
 // How gflags ends the program after it has printed what is wrong; exported by the library, declared in no header.
 namespace GFLAGS_NAMESPACE {

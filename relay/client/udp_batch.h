@@ -14,7 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "disco/addr_port.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 #include "relay/dataplane/ancillary.h"
 #include "relay/dataplane/train.h"
 

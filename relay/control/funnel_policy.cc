@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "relay/control/host_name.h"
 #include "relay/control/text.h"
@@ -12,39 +13,46 @@ namespace {
 constexpr std::string_view kWildcard = "*.";
 
 // A field that holds a count, 0 for no limit.
-JsonFile::Field LimitField(const JsonFile& file, std::string_view name) {
-  return {name, false, [&file, name](const JsonNode& node) {
+JsonFile::Field LimitField(const JsonFile& file, std::string_view name, uint64_t& out) {
+  return {name, false, [&file, name, &out](const JsonNode& node) {
             int64_t value = 0;
-            return file.ReadInteger(node, text::Cat("\"", name, "\""), 0, std::numeric_limits<int64_t>::max(), value);
+            const absl::Status status =
+                file.ReadInteger(node, text::Cat("\"", name, "\""), 0, std::numeric_limits<int64_t>::max(), value);
+            out = static_cast<uint64_t>(value);
+            return status;
           }};
 }
 
 // A field that holds a list of prefixes.
-JsonFile::Field PrefixesField(const JsonFile& file, std::string_view name) {
-  return {name, false, [&file, name](const JsonNode& node) {
+JsonFile::Field PrefixesField(const JsonFile& file, std::string_view name, std::vector<Prefix>& out) {
+  return {name, false, [&file, name, &out](const JsonNode& node) {
             std::set<Prefix> seen;
             return file.ReadArray(node, text::Cat("\"", name, "\""), [&](const JsonNode& item) {
               Prefix prefix;
               if (absl::Status status = ReadPrefix(file, item, prefix); !status.ok()) return status;
-              if (seen.insert(prefix).second) return absl::OkStatus();
-              return file.Error(item.line, text::Cat("prefix ", prefix.ToString(), " stands here twice"));
+              if (!seen.insert(prefix).second) {
+                return file.Error(item.line, text::Cat("prefix ", prefix.ToString(), " stands here twice"));
+              }
+              out.push_back(prefix);
+              return absl::OkStatus();
             });
           }};
 }
 
-absl::Status CheckPorts(const JsonFile& file, const JsonNode& node) {
+absl::Status ReadPorts(const JsonFile& file, const JsonNode& node, std::vector<uint16_t>& out) {
   std::set<int64_t> seen;
   const absl::Status status = file.ReadArray(node, "\"ports\"", [&](const JsonNode& item) {
     int64_t port = 0;
     if (absl::Status bad = file.ReadInteger(item, "a port", 1, 65535, port); !bad.ok()) return bad;
-    return seen.insert(port).second ? absl::OkStatus()
-                                    : file.Error(item.line, text::Cat("port ", port, " stands here twice"));
+    if (!seen.insert(port).second) return file.Error(item.line, text::Cat("port ", port, " stands here twice"));
+    out.push_back(static_cast<uint16_t>(port));
+    return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return seen.empty() ? file.Error(node.line, "\"ports\" is empty; leave it out for all ports") : absl::OkStatus();
 }
 
-absl::Status CheckPeerApi(const JsonFile& file, const JsonNode& node) {
+absl::Status ReadPeerApi(const JsonFile& file, const JsonNode& node, std::vector<AddrPort>& out) {
   std::set<AddrPort> seen;
   const absl::Status status = file.ReadArray(node, "\"peerapi\"", [&](const JsonNode& item) {
     std::string text;
@@ -53,47 +61,60 @@ absl::Status CheckPeerApi(const JsonFile& file, const JsonNode& node) {
     if (!addr || addr->port == 0 || addr->IsUnspecified() || addr->IsMulticast()) {
       return file.Error(item.line, text::Cat("\"", text, "\" is not a peerAPI's ip:port"));
     }
-    return seen.insert(*addr).second ? absl::OkStatus()
-                                     : file.Error(item.line, text::Cat("node ", text, " stands here twice"));
+    if (!seen.insert(*addr).second) return file.Error(item.line, text::Cat("node ", text, " stands here twice"));
+    out.push_back(*addr);
+    return absl::OkStatus();
   });
+  if (status.ok() && seen.size() > kMaxNodes) {
+    return file.Error(node.line, text::Cat("\"peerapi\" has more than ", kMaxNodes, " nodes"));
+  }
   if (!status.ok()) return status;
   return seen.empty() ? file.Error(node.line, "\"peerapi\" is empty") : absl::OkStatus();
 }
 
-absl::Status CheckRoute(const JsonFile& file, const JsonNode& node, std::set<std::string>& names) {
-  const auto check_name = [&](const JsonNode& value) {
+}  // namespace
+
+absl::Status ReadFunnelRoute(const JsonFile& file, const JsonNode& node, FunnelRoute& out) {
+  const auto read_name = [&](const JsonNode& value) {
     std::string text;
     if (absl::Status bad = file.ReadString(value, "\"name\"", text); !bad.ok()) return bad;
     const std::optional<std::string> name = CanonicalRouteName(text);
     if (!name) return file.Error(value.line, text::Cat("\"", text, "\" is not a host name"));
-    return names.insert(*name).second ? absl::OkStatus()
-                                      : file.Error(value.line, text::Cat("route \"", *name, "\" stands here twice"));
+    out.name = *name;
+    return absl::OkStatus();
   };
-  return file.ReadObject(node, "a route",
-                         {{"name", true, check_name},
-                          {"ports", false, [&](const JsonNode& value) { return CheckPorts(file, value); }},
-                          {"peerapi", true, [&](const JsonNode& value) { return CheckPeerApi(file, value); }},
-                          PrefixesField(file, "allow"),
-                          PrefixesField(file, "deny"),
-                          LimitField(file, "max_connections"),
-                          LimitField(file, "new_per_second"),
-                          LimitField(file, "bytes_per_second")});
+  return file.ReadObject(
+      node, "a route",
+      {{"name", true, read_name},
+       {"ports", false, [&](const JsonNode& value) { return ReadPorts(file, value, out.ports); }},
+       {"peerapi", true, [&](const JsonNode& value) { return ReadPeerApi(file, value, out.peerapi); }},
+       PrefixesField(file, "allow", out.allow),
+       PrefixesField(file, "deny", out.deny),
+       LimitField(file, "max_connections", out.max_connections),
+       LimitField(file, "new_per_second", out.new_per_second),
+       LimitField(file, "bytes_per_second", out.bytes_per_second)});
 }
 
-}  // namespace
-
-absl::Status CheckFunnelPolicy(const JsonFile& file, const JsonNode& node) {
+absl::Status ReadFunnelPolicy(const JsonFile& file, const JsonNode& node, FunnelPolicy& out) {
   std::set<std::string> names;
-  const auto check_routes = [&](const JsonNode& routes) {
-    return file.ReadArray(routes, "\"routes\"", [&](const JsonNode& route) { return CheckRoute(file, route, names); });
+  const auto read_routes = [&](const JsonNode& routes) {
+    return file.ReadArray(routes, "\"routes\"", [&](const JsonNode& item) {
+      FunnelRoute route;
+      if (absl::Status bad = ReadFunnelRoute(file, item, route); !bad.ok()) return bad;
+      if (!names.insert(route.name).second) {
+        return file.Error(item.line, text::Cat("route \"", route.name, "\" stands here twice"));
+      }
+      out.routes.push_back(std::move(route));
+      return absl::OkStatus();
+    });
   };
   return file.ReadObject(node, "\"funnel\"",
-                         {{"routes", false, check_routes},
-                          LimitField(file, "source_max_connections"),
-                          LimitField(file, "source_new_per_second"),
-                          LimitField(file, "max_connections"),
-                          LimitField(file, "max_pending"),
-                          PrefixesField(file, "proxy_protocol_from")});
+                         {{"routes", false, read_routes},
+                          LimitField(file, "source_max_connections", out.source_max_connections),
+                          LimitField(file, "source_new_per_second", out.source_new_per_second),
+                          LimitField(file, "max_connections", out.max_connections),
+                          LimitField(file, "max_pending", out.max_pending),
+                          PrefixesField(file, "proxy_protocol_from", out.proxy_protocol_from)});
 }
 
 std::optional<std::string> CanonicalRouteName(std::string_view name) {

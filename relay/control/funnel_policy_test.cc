@@ -11,7 +11,8 @@ std::string ErrorOf(std::string_view json) {
   const JsonFile file("p");
   const auto node = file.Parse(json);
   if (!node.ok()) return std::string(node.status().message());
-  return std::string(CheckFunnelPolicy(file, *node).message());
+  FunnelPolicy policy;
+  return std::string(ReadFunnelPolicy(file, *node, policy).message());
 }
 
 std::string RouteError(const std::string& fields) { return ErrorOf("{\"routes\": [\n{" + fields + "}]}"); }
@@ -24,6 +25,31 @@ TEST(FunnelPolicyTest, TakesEveryFieldThereIs) {
       "source_max_connections": 1, "source_new_per_second": 2, "max_connections": 3, "max_pending": 4,
       "proxy_protocol_from": ["198.51.100.0/24"]})"),
             "");
+}
+
+TEST(FunnelPolicyTest, ReadsValues) {
+  const JsonFile file("p");
+  FunnelPolicy policy;
+  const auto node =
+      file.Parse(R"({"routes": [{"name": "Node.Example.", "ports": [443, 8443], "peerapi": ["198.19.0.7:9640"],
+      "allow": ["192.0.2.0/24"], "deny": ["192.0.2.1/32"], "max_connections": 4, "new_per_second": 5, "bytes_per_second": 6}],
+      "source_max_connections": 1, "source_new_per_second": 2, "max_connections": 3, "max_pending": 7,
+      "proxy_protocol_from": ["198.51.100.0/24"]})");
+  ASSERT_TRUE(ReadFunnelPolicy(file, *node, policy).ok());
+  ASSERT_EQ(policy.routes.size(), 1u);
+  EXPECT_EQ(policy.routes[0], (FunnelRoute{.name = "node.example",
+                                           .ports = {443, 8443},
+                                           .peerapi = {*AddrPort::Parse("198.19.0.7:9640")},
+                                           .allow = {*Prefix::Parse("192.0.2.0/24")},
+                                           .deny = {*Prefix::Parse("192.0.2.1/32")},
+                                           .max_connections = 4,
+                                           .new_per_second = 5,
+                                           .bytes_per_second = 6}));
+  EXPECT_EQ(policy.source_max_connections, 1u);
+  EXPECT_EQ(policy.source_new_per_second, 2u);
+  EXPECT_EQ(policy.max_connections, 3u);
+  EXPECT_EQ(policy.max_pending, 7u);
+  EXPECT_EQ(policy.proxy_protocol_from, std::vector<Prefix>{*Prefix::Parse("198.51.100.0/24")});
 }
 
 TEST(FunnelPolicyTest, RefusesWhatIsWrongAndSaysWhere) {

@@ -115,9 +115,17 @@ absl::StatusOr<Policy> Policy::Parse(std::string_view text, std::string_view fil
   };
   const absl::Status status = file.ReadObject(
       *root, "the policy",
-      {list("peers", &Policy::AddPeer), list("tokens", &Policy::AddToken), {"funnel", false, [&](const JsonNode& node) {
-                                                                              return CheckFunnelPolicy(file, node);
-                                                                            }}});
+      {list("peers", &Policy::AddPeer),
+       list("tokens", &Policy::AddToken),
+       {"funnel", false, [&](const JsonNode& node) { return ReadFunnelPolicy(file, node, policy.funnel_); }}});
+  if (!status.ok()) return status;
+  return policy;
+}
+
+absl::StatusOr<Policy> Policy::FromPeers(const JsonFile& file, const JsonNode& peers) {
+  Policy policy;
+  const absl::Status status =
+      file.ReadArray(peers, "\"Peers\"", [&](const JsonNode& item) { return policy.AddPeer(file, item); });
   if (!status.ok()) return status;
   return policy;
 }

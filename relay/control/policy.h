@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "relay/control/funnel_policy.h"
 #include "relay/control/json_lines.h"
 #include "relay/control/prefix.h"
 
@@ -48,11 +49,14 @@ class Policy {
   // An error is one line, `file:line: reason`.
   static absl::StatusOr<Policy> Parse(std::string_view text, std::string_view file);
   static absl::StatusOr<Policy> Load(const std::string& path);
+  // A policy of peers alone: the list as the policy file has it.
+  static absl::StatusOr<Policy> FromPeers(const JsonFile& file, const JsonNode& peers);
 
   // `bearer` is the token of the Authorization header, empty if there is none. The longest prefix that holds the
   // address decides. A token is looked up by its SHA-256: what the time tells is of the digest, not of the token.
   Grant Find(const AddrPort& caller, std::string_view bearer) const;
   bool refuses_proxied() const { return refuses_proxied_; }
+  const FunnelPolicy& funnel() const { return funnel_; }
 
  private:
   using Digest = std::array<uint8_t, 32>;
@@ -69,6 +73,7 @@ class Policy {
   absl::flat_hash_map<Digest, Token> tokens_;  // By their SHA-256.
   std::set<std::string, std::less<>> token_names_;
   bool refuses_proxied_ = false;
+  FunnelPolicy funnel_;
 };
 
 }  // namespace relay

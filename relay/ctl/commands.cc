@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "disco/key.h"
 #include "disco/server_endpoint.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 #include "relay/client/program.h"
 #include "relay/core/drop_reason.h"
 #include "relay/ctl/metrics_fetch.h"
@@ -99,7 +99,7 @@ std::string AdviceFor(const std::string& reason) {
 
 // Writes `text` into a file that did not exist, for its owner's eyes alone.
 absl::Status WriteNewFile(const std::string& path, const std::string& text) {
-  const client::Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (fd.get() < 0) return absl::InternalError(absl::StrCat("cannot create ", path, ": ", std::strerror(errno)));
   if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || fsync(fd.get()) != 0) {
     const std::string why = std::strerror(errno);

@@ -1,13 +1,14 @@
 // An owned file descriptor.
-#ifndef RELAYD_RELAY_CLIENT_FD_H_
-#define RELAYD_RELAY_CLIENT_FD_H_
+#ifndef RELAYD_RELAY_CONTROL_FD_H_
+#define RELAYD_RELAY_CONTROL_FD_H_
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace relay::client {
+namespace relay {
 
+// Closed when it ends.
 class Fd {
  public:
   Fd() = default;
@@ -21,11 +22,12 @@ class Fd {
     if (fd_ >= 0) close(fd_);
   }
   int get() const { return fd_; }  // -1: none.
+  int Release() { return std::exchange(fd_, -1); }  // The caller owns it.
 
  private:
   int fd_ = -1;
 };
 
-}  // namespace relay::client
+}  // namespace relay
 
-#endif  // RELAYD_RELAY_CLIENT_FD_H_
+#endif  // RELAYD_RELAY_CONTROL_FD_H_

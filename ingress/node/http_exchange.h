@@ -1,0 +1,73 @@
+// One HTTP request and its answer, as they stream: between what speaks to the client (HTTP/1.1 or h2) and what answers
+// (a backend, a file, a text). No sockets here; all on the loop's thread.
+#ifndef RELAYD_INGRESS_NODE_HTTP_EXCHANGE_H_
+#define RELAYD_INGRESS_NODE_HTTP_EXCHANGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ingress/stream.h"
+
+namespace ingress {
+
+using HttpFields = std::vector<std::pair<std::string, std::string>>;  // Names as sent; compared ignoring case.
+
+struct RequestHead {
+  std::string method;
+  std::string target;     // Origin form, `/path?query`, or `*`.
+  std::string authority;  // Of Host or :authority, as sent.
+  HttpFields fields;      // Without hop-by-hop ones, Host and content-length; nothing yet added or removed beyond.
+  std::optional<uint64_t> content_length;
+  bool has_body = false;           // Bytes, or an unknown number of them, will come.
+  bool upgrade_websocket = false;  // HTTP/1.1 alone: Upgrade: websocket, whose Sec-WebSocket-* are among fields.
+  bool http2 = false;
+};
+
+struct ResponseHead {
+  int status = 200;
+  HttpFields fields;                       // Without hop-by-hop ones and content-length.
+  std::optional<uint64_t> content_length;  // Unknown: chunked, or h2's own end.
+};
+
+// The client's side. Lives until its Responder is destroyed or has been told OnAborted.
+class HttpTransaction {
+ public:
+  virtual ~HttpTransaction() = default;
+
+  // Once, before the body. An informational head (103, or 100 when the backend asks for it) may come before it.
+  virtual void SendHead(const ResponseHead& head) = 0;
+  // Takes as many bytes as its buffer has room for; after fewer than offered, Responder::OnSendReady comes.
+  virtual size_t SendBody(std::string_view bytes) = 0;
+  // The body is complete. The transaction may be gone when this returns.
+  virtual void Finish(const HttpFields& trailers) = 0;
+  // The answer cannot be completed: h1 closes the connection, h2 resets the stream. Before SendHead: answers 502.
+  virtual void Abort() = 0;
+  // The responder has done with `bytes` of the request's body: that many more may come.
+  virtual void Consumed(size_t bytes) = 0;
+  // Instead of SendHead, of an upgrade_websocket: sends the 101 and gives the connection away. HTTP/1.1 alone.
+  virtual std::unique_ptr<Stream> Upgrade(const ResponseHead& head) = 0;
+};
+
+// What answers one request; owned by the transaction's side, which destroys it after Finish, Abort or OnAborted, never
+// from within its own call into the transaction.
+class HttpResponder {
+ public:
+  virtual ~HttpResponder() = default;
+  // Some of the request's body. At most kWindow bytes are given that were not yet Consumed.
+  virtual void OnBody(std::string_view bytes) = 0;
+  virtual void OnBodyEnd(const HttpFields& trailers) = 0;
+  virtual void OnSendReady() = 0;
+  // The client is gone. The transaction is not called any more.
+  virtual void OnAborted() = 0;
+
+  static constexpr size_t kWindow = 65'536;
+};
+
+}  // namespace ingress
+
+#endif  // RELAYD_INGRESS_NODE_HTTP_EXCHANGE_H_
