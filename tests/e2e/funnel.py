@@ -6,14 +6,15 @@ import hashlib
 import http.server
 import json
 import os
+import random
 import re
 import socket
 import socketserver
 import ssl
 import struct
 import subprocess
+import sys
 import tempfile
-import threading
 
 from programs import Metrics, Program, Relayd, binary, http_request, wait_until
 
@@ -159,27 +160,22 @@ def connect_tls(frontend, authority, name=NAME, namespace=None, timeout=20, alpn
     return authority.context(*alpn).wrap_socket(raw, server_hostname=name)
 
 
-class Web(socketserver.ThreadingTCPServer):
+class Web(Program):
     """An HTTP/1.1 backend: /big/BYTES, /upload (its sha256), /headers (JSON), /ws (echo), anything else: a line."""
 
+    def __init__(self, namespace=None, port=0):
+        super().__init__([sys.executable, "-B", os.path.abspath(__file__), port], namespace)
+        self.port = int(self.wait_for(r"^ready (\d+)").group(1))
+
+
+class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, request_queue_size = True, True, 512
-
-    def __init__(self, namespace=None, address=("127.0.0.1", 0)):
-        with namespace.entered() if namespace else contextlib.nullcontext():
-            super().__init__(address, _Handler)
-        self.port = self.server_address[1]
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
 
     def handle_error(self, request, client_address):
         """A client that is gone is no news."""
 
 
-NOISE = bytes(os.urandom(1 << 16))
+NOISE = random.Random(1).randbytes(1 << 16)  # The same in every process.
 
 
 def noise_sha256(size):
@@ -305,3 +301,9 @@ def descriptors(program):
 
 def wait_descriptors(program, wanted):
     wait_until(lambda: descriptors(program) <= wanted, f"{wanted} descriptors of {program.command[0]} at most")
+
+
+if __name__ == "__main__":
+    with _Server(("127.0.0.1", int(sys.argv[1])), _Handler) as server:
+        print(f"ready {server.server_address[1]}", flush=True)
+        server.serve_forever()

@@ -2,9 +2,11 @@
 """Public clients reach a web server on a node without a public address: frontend, WireGuard through relayd's own relay,
 funnel-node, and TLS from end to end."""
 
+import contextlib
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import tempfile
 
@@ -66,6 +68,33 @@ class FunnelTunnelTest(e2e.TestCase):
             self.assertEqual(websocket_echo(sock, NAME, b"hello " * 5000), b"hello " * 5000)
         self.assertEqual(lab.frontend.metrics().total("relayd_dropped_packets_total", reason="not_bound"), 0)
 
+    def test_the_ingress_reaches_the_peerapi_and_nothing_else(self):
+        lab = self.lab
+        address = (lab.node.inner_v4, 9999)
+        with lab.node.entered():
+            listener = socket.create_server(address)
+        self.enterContext(listener)
+
+        def reaches():
+            with lab.ingress.entered(), contextlib.suppress(OSError), socket.create_connection(address, timeout=2):
+                return True
+            return False
+
+        self.assertTrue(reaches())
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/funnel-node.nft"),
+                  encoding="ascii") as file:
+            rules = file.read()
+        for old, new in (('"wg0"', f'"{lab.node.interface}"'), ("9640", lab.peerapi.rsplit(":", 1)[1])):
+            self.assertIn(old, rules)
+            rules = rules.replace(old, new)
+        with tempfile.NamedTemporaryFile("w", suffix=".nft") as file:
+            file.write(rules)
+            file.flush()
+            lab.node.run("nft", "-f", file.name)
+        self.assertFalse(reaches())
+        self.assertNotEqual(lab.ingress.run("ping", "-c", "1", "-W", "1", lab.node.inner_v4, check=False).returncode, 0)
+        self.assertIn("served by the node", self.curl("/").decode())
+
     def browse(self):
         """The page's text as Chromium sees it, whose hello is a post-quantum one; it trusts the CA by its user's store."""
         with tempfile.TemporaryDirectory() as home:
@@ -84,4 +113,4 @@ class FunnelTunnelTest(e2e.TestCase):
 
 
 if __name__ == "__main__":
-    e2e.main((*TOOLS, *funnel.TOOLS, "nginx", "chromium", "certutil"), ("relayd", "relay-client", "funnel-node"))
+    e2e.main((*TOOLS, *funnel.TOOLS, "nginx", "chromium", "certutil", "nft"), ("relayd", "relay-client", "funnel-node"))

@@ -34,8 +34,10 @@ def wait_until(condition, what, timeout=10.0):
 class Program:
     """A running program. All lines of its output are kept, and shown when a wait for one fails."""
 
+    command_prefix, pass_fds = (), ()  # For a start by another program, with descriptors of the test's.
+
     def __init__(self, command, namespace=None, env=None):
-        self.command = [str(word) for word in command]
+        self.command = [str(word) for word in (*self.command_prefix, *command)]
         self.lines = []
         self._heard = threading.Condition()
         self._closed = False
@@ -49,7 +51,7 @@ class Program:
 
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=prepare,
-                                        env={**os.environ, **(env or {})})
+                                        pass_fds=self.pass_fds, env={**os.environ, **(env or {})})
         self._reader.start()
 
     def _read(self):
