@@ -21,7 +21,7 @@ class Fd {
   ~Fd() {
     if (fd_ >= 0) close(fd_);
   }
-  int get() const { return fd_; }  // -1: none.
+  int get() const { return fd_; }                   // -1: none.
   int Release() { return std::exchange(fd_, -1); }  // The caller owns it.
 
  private:
