@@ -265,15 +265,19 @@ def idle(machine):
 
 
 def server_name(machine):
-    """The slowest of whole hellos and of such that come byte by byte."""
+    """The slowest of hellos that come whole, in segments and byte by byte, in one record and in records of 256 bytes.
+
+    Records of one byte, and a hello of thousands of extensions, are nobody's but an attacker's: noted beside.
+    """
     out = subprocess.run(["taskset", "-c", str(machine.cores.dut), machine.program("client_hello_bench"),
                           "--benchmark_format=json", "--benchmark_repetitions=3"],
                          check=True, capture_output=True, text=True, timeout=120).stdout
     medians = {row["run_name"]: row["real_time"] for row in json.loads(out[out.index("{"):])["benchmarks"]
                if row.get("aggregate_name") == "median"}
-    for name, ns in medians.items():
-        note(f"server name: {name} {ns / 1000:.2f} us")
-    return {"server_name_us": (max(medians.values()) / 1000, "us")}
+    for name, took in medians.items():
+        note(f"server name: {name} {took:.2f} us")
+    return {"server_name_us": (max(took for name, took in medians.items()
+                                   if name.startswith("ReadHello/") and "record:1/" not in name), "us")}
 
 
 def node_flags(proxy):
