@@ -64,8 +64,9 @@ struct ConfigWatch::Shared : std::enable_shared_from_this<ConfigWatch::Shared> {
 absl::Status ConfigWatch::Shared::ReadConfig() {
   identity = FileIdentity::Of(options.path);
   absl::StatusOr<ServeConfig> config = ServeConfig::Load(options.path, options.own);
-  if (config.ok()) newest.config = std::make_shared<const ServeConfig>(*std::move(config));
-  return config.status();
+  if (!config.ok()) return config.status();
+  newest.config = std::make_shared<const ServeConfig>(*std::move(config));
+  return absl::OkStatus();
 }
 
 // Is there anything new?
