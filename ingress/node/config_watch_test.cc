@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 #include "relay/control/test_certificate.h"
@@ -84,7 +85,7 @@ struct ConfigWatchTest : testing::Test {
       }
       return false;
     };
-    EXPECT_TRUE(told.wait_for(lock, std::chrono::seconds(60), look));
+    if (!told.wait_for(lock, std::chrono::seconds(60), look)) throw std::runtime_error("not told within a minute");
     return found;
   }
   Snapshot AwaitText(std::string_view text) {
