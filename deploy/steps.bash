@@ -25,7 +25,8 @@ report_failed_step() {
 configure() {
   local arguments=(--preset "$1" -DRELAYD_WERROR=ON)
   if command -v ccache >/dev/null; then
-    arguments+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    # The tests' prelude is a precompiled header.
+    arguments+=("-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache")
   fi
   cmake "${arguments[@]}"
 }
