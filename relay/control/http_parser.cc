@@ -124,9 +124,11 @@ class HttpParser::Impl {
         break;
       }
     }
-    if (state == State::kComplete || state == State::kBodyTooBig) FillRequest();
+    if (head_complete()) FillRequest();
     return taken;
   }
+
+  bool head_complete() const { return storage.head_done && state != State::kHeadTooBig && state != State::kMalformed; }
 
   void FillRequest() {
     request.method = storage.View(storage.method);
@@ -160,6 +162,7 @@ HttpParser::HttpParser() : impl_(std::make_unique<Impl>()) {}
 HttpParser::~HttpParser() = default;
 size_t HttpParser::Put(std::string_view bytes) { return impl_->Put(bytes); }
 HttpParser::State HttpParser::state() const { return impl_->state; }
+bool HttpParser::head_complete() const { return impl_->head_complete(); }
 bool HttpParser::WaitsForContinue() const { return impl_->WaitsForContinue(); }
 bool HttpParser::keep_alive() const { return impl_->storage.keep_alive; }
 HttpRequest& HttpParser::request() { return impl_->request; }
