@@ -128,7 +128,10 @@ class HttpParser::Impl {
     return taken;
   }
 
-  bool head_complete() const { return storage.head_done && state != State::kHeadTooBig && state != State::kMalformed; }
+  // Of a body that is too big by its own account, the parser does not say that the head is done.
+  bool head_complete() const {
+    return state == State::kComplete || state == State::kBodyTooBig || (state == State::kReading && storage.head_done);
+  }
 
   void FillRequest() {
     request.method = storage.View(storage.method);
