@@ -63,6 +63,7 @@ TEST(IngressRequestTest, TheFirstFailingCheckAnswers) {
   EXPECT_EQ(Answer(Post({kSrc, body})), kNoTo);
   EXPECT_EQ(Answer(Post({kSrc, bad_to, body})), kBadTo);
   EXPECT_EQ(Answer(Post({kSrc, denied, body})), kBody);
+  EXPECT_EQ(Answer(Post({kSrc, {kTo.name, "node.example:https"}, body})), kBody);
   EXPECT_EQ(Answer(Post({kSrc, denied})), "403 denied");
 }
 
