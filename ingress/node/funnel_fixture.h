@@ -60,6 +60,7 @@ inline constexpr std::string_view kTestSource = "203.0.113.9:4711";
 class FunnelTest : public testing::Test {
  protected:
   FunnelTest() {
+    options_.handshake_timeout = api_options_.request_time = std::chrono::minutes(2);  // Whatever the machine does.
     MakeServerContext("node.example");
     MakeServerContext("forward.example");
   }
