@@ -41,8 +41,9 @@ class SocketIo {
   relay::Fd fd_;
   std::string ahead_;
   size_t ahead_at_ = 0;
-  // False after EAGAIN, and after less than was asked for: the next event says when to try again (epoll(7)).
-  bool readable_ = true;
+  // False after EAGAIN, and after less than was asked for: the next event says when to try again (epoll(7)). At first
+  // too: what is there already when it is added to the loop makes an event.
+  bool readable_ = false;
   bool writable_ = true;
   bool hung_up_ = false;  // A FIN is in the queue: the end must be read, however short a read was.
   bool ended_ = false;

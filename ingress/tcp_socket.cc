@@ -56,6 +56,14 @@ void Set(int fd, int level, int option) {
   setsockopt(fd, level, option, &on, sizeof(on));
 }
 
+// Finds out that the other side is gone, a minute and a few probes later.
+void KeepAlive(int fd) {
+  const int idle_s = 60;
+  Set(fd, SOL_SOCKET, SO_KEEPALIVE);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
+}
+
 }  // namespace
 
 absl::StatusOr<relay::Fd> ListenTcp(const AddrPort& addr, int backlog) {
@@ -64,6 +72,9 @@ absl::StatusOr<relay::Fd> ListenTcp(const AddrPort& addr, int backlog) {
   relay::Fd fd = OpenSocket(addr);
   if (fd.get() >= 0) {
     Set(fd.get(), SOL_SOCKET, SO_REUSEADDR);
+    // What is accepted inherits these.
+    Set(fd.get(), IPPROTO_TCP, TCP_NODELAY);
+    KeepAlive(fd.get());
     if (!addr.IsIpv4()) Set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   }
   if (fd.get() < 0 || bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), size) != 0 ||
@@ -79,7 +90,6 @@ relay::Fd AcceptTcp(int listener, AddrPort& remote) {
   relay::Fd fd(accept4(listener, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd.get() < 0) return fd;
   remote = FromSockaddr(from);
-  Set(fd.get(), IPPROTO_TCP, TCP_NODELAY);
   return fd;
 }
 
@@ -89,19 +99,12 @@ relay::Fd ConnectTcp(const AddrPort& addr) {
   relay::Fd fd = OpenSocket(addr);
   if (fd.get() < 0) return fd;
   Set(fd.get(), IPPROTO_TCP, TCP_NODELAY);
-  KeepAlive(fd.get());
+  if (!addr.IsLoopback()) KeepAlive(fd.get());  // This machine tells when its own are gone.
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), size) == 0 || errno == EINPROGRESS) return fd;
   const int error = errno;
   fd = relay::Fd();
   errno = error;
   return fd;
-}
-
-void KeepAlive(int fd) {
-  const int idle_s = 60;
-  Set(fd, SOL_SOCKET, SO_KEEPALIVE);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
 }
 
 AddrPort LocalAddr(int fd) {

@@ -25,7 +25,7 @@ TcpStream::~TcpStream() { Close(); }
 
 void TcpStream::Close() {
   if (io_.fd() < 0) return;
-  loop_.Remove(io_.fd(), *this);
+  loop_.RemoveClosing(*this);
   io_.Release();
 }
 

@@ -101,13 +101,13 @@ TlsStream::~TlsStream() {
   if (io_.fd() < 0) return;
   const bool finished = ended_ && end_sent_ && unsent_.empty();
   if (!end_sent_ && !failed_ && !taken_back_) EndWrite();
+  if (finished || io_.broken() || (io_.ended() && unsent_.empty())) return Close();
   loop_.Remove(io_.fd(), *this);
-  if (!finished && !io_.broken() && (!io_.ended() || !unsent_.empty()))
-    closer_->Close(io_.Release(), std::move(unsent_));
+  closer_->Close(io_.Release(), std::move(unsent_));
 }
 
 void TlsStream::Close() {
-  loop_.Remove(io_.fd(), *this);
+  loop_.RemoveClosing(*this);
   io_.Release();
 }
 

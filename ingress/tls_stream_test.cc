@@ -50,7 +50,7 @@ class TlsStreamTest : public testing::Test {
 
   Context context_ = MakeServerContext("node.example");
   LoopThread thread_;
-  TcpPair pair_;
+  TcpPair pair_{8192};  // Soon full.
   TlsClient client_;
   std::shared_ptr<LingeringCloser> closer_;
   std::unique_ptr<TlsStream> stream_;
@@ -179,7 +179,7 @@ TEST_F(TlsStreamTest, PlainTextFails) {
 
 // What asks for an answer and reads none of them may not fill the memory.
 TEST_F(TlsStreamTest, WhoDoesNotReadIsNotReadForEver) {
-  const int small = 8192;  // Soon full.
+  const int small = 8192;
   setsockopt(pair_.ours.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
   Connect();
   std::thread client([&] {

@@ -78,7 +78,7 @@ class Manager : public FunnelManager {
     std::shared_ptr<const ServeConfig> config;
     std::weak_ptr<FunnelListeners::Waiting> listener;
     bool for_listener = false;
-    AddrPort local;  // Where the ingress reached us.
+    AddrPort local;  // Where the ingress reached us, with the target's port; for a PROXY header.
     ActiveCount active;
     Prefix source;
     std::unique_ptr<FunnelHandshake> handshake = nullptr;
@@ -140,8 +140,11 @@ void Manager::Take(relay::Fd fd, std::string behind, const IngressRequest& reque
     return;
   }
   stats_->accepted.Add(1);
-  const AddrPort reached = LocalAddr(fd.get());
-  const AddrPort local{.ip = reached.ip, .scope = reached.scope, .port = request.target.port};
+  AddrPort local;
+  if (port != nullptr && port->proxy_protocol != 0) {
+    local = LocalAddr(fd.get());
+    local.port = request.target.port;
+  }
   ActiveCount active(stats_);
   if (!IsRaw(port)) {
     return BeginHandshake(std::move(fd), std::move(behind),

@@ -23,7 +23,6 @@ using relay::Prefix;
 using End = PeerApiConnection::End;
 
 constexpr int kBacklog = 1024;
-constexpr int kAcceptedAVisit = 64;
 constexpr Duration kAcceptRetry = std::chrono::milliseconds(100);  // When descriptors have run out, say.
 
 constexpr IngressRefusal kMalformed{400, "malformed request"};
@@ -110,20 +109,15 @@ std::vector<AddrPort> Server::local() const {
 }
 
 void Server::Listener::OnEvents(uint32_t) {
-  for (int i = 0; i < kAcceptedAVisit; ++i) {
-    AddrPort remote;
-    relay::Fd fd = AcceptTcp(fd_.get(), remote);
-    if (fd.get() >= 0) {
-      server_.Admit(std::move(fd), remote);
-      continue;
-    }
-    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
-    // It stays readable: without a pause the loop would spin.
-    server_.stats_.accept_failed.Add(1);
-    server_.loop_.Remove(fd_.get(), *this);
-    retry_.Set(kAcceptRetry);
-    return;
-  }
+  // One a visit: the next turn tells of the next one, and asking for it in vain would cost more.
+  AddrPort remote;
+  relay::Fd fd = AcceptTcp(fd_.get(), remote);
+  if (fd.get() >= 0) return server_.Admit(std::move(fd), remote);
+  if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
+  // It stays readable: without a pause the loop would spin.
+  server_.stats_.accept_failed.Add(1);
+  server_.loop_.Remove(fd_.get(), *this);
+  retry_.Set(kAcceptRetry);
 }
 
 // False: too many of its source. `limited`: it was counted.
@@ -183,9 +177,7 @@ void Server::Answer(PeerApiConnection& connection) {
   const auto& request = std::get<IngressRequest>(checked);
   if (!manager_.HasRoom(request)) return Refuse(connection, kQueueFull);
   std::string behind = connection.TakeBehind();
-  relay::Fd fd = connection.Release();
-  KeepAlive(fd.get());
-  manager_.Take(std::move(fd), std::move(behind), request);
+  manager_.Take(connection.Release(), std::move(behind), request);
 }
 
 void Server::Refuse(PeerApiConnection& connection, const IngressRefusal& refusal) {
