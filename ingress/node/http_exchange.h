@@ -38,7 +38,7 @@ struct ResponseHead {
 };
 
 // The client's side, which owns the responder and outlives it. It calls the responder from the loop alone, never from
-// within a call of the responder's. After Finish, Abort, Upgrade or OnAborted it is called no more, and it destroys the
+// within a call of the responder's. After Finish, Abort or OnAborted it is called no more, and it destroys the
 // responder later, from the loop.
 class HttpTransaction {
  public:
@@ -55,7 +55,9 @@ class HttpTransaction {
   virtual void Abort() = 0;
   // The responder has done with `bytes` of the request's body: that many more may come.
   virtual void Consumed(size_t bytes) = 0;
-  // Instead of SendHead, of an upgrade_websocket: sends the 101 and gives the connection away. HTTP/1.1 alone.
+  // Instead of SendHead, of an upgrade_websocket: sends the 101 and gives the connection's bytes away. The responder
+  // lives on with them and says Finish or Abort when it has done; nothing else is called meanwhile but, when the
+  // service ends, OnAborted. HTTP/1.1 alone.
   virtual std::unique_ptr<Stream> Upgrade(const ResponseHead& head) = 0;
 };
 
