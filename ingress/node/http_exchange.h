@@ -4,6 +4,7 @@
 #define RELAYD_INGRESS_NODE_HTTP_EXCHANGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,18 @@ class HttpResponder {
   virtual void OnAborted() = 0;
 
   static constexpr size_t kWindow = 65'536;
+};
+
+// Chooses what answers a request; never nullptr. The head is the connection's, after its own checks.
+using RequestRouter = std::function<std::unique_ptr<HttpResponder>(HttpTransaction&, RequestHead)>;
+
+// A client's connection with its transactions, HTTP/1.1 or h2. Destroyed, it is closed and its responders are told
+// OnAborted.
+class HttpConnection {
+ public:
+  virtual ~HttpConnection() = default;
+  // No request after those that are being answered; then it closes.
+  virtual void Drain() = 0;
 };
 
 }  // namespace ingress
