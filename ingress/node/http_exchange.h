@@ -4,6 +4,7 @@
 #define RELAYD_INGRESS_NODE_HTTP_EXCHANGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,20 +79,18 @@ class HttpResponder {
   static constexpr size_t kWindow = 65'536;
 };
 
-// Chooses what answers a request; one for each connection, which it outlives.
-class HttpRouter {
- public:
-  virtual ~HttpRouter() = default;
-  // Never nullptr: refusals are responders too. Does not call the transaction.
-  virtual std::unique_ptr<HttpResponder> Route(HttpTransaction& transaction, RequestHead head) = 0;
-};
+// Chooses what answers a request; never nullptr, as refusals are responders too. Does not call the transaction. The
+// head is the connection's, after its own checks.
+using RequestRouter = std::function<std::unique_ptr<HttpResponder>(HttpTransaction&, RequestHead)>;
 
-// Speaks HTTP/1.1 or h2 over one decrypted stream, which it owns, until it is over: then it calls its `done` once, from
-// the loop, which may destroy it. Destroyed earlier, it closes the stream and tells its responders OnAborted.
+// A client's connection with its transactions, HTTP/1.1 or h2, which owns its stream. Destroyed, it is closed and its
+// responders are told OnAborted.
 class HttpConnection {
  public:
   virtual ~HttpConnection() = default;
-  virtual void Start() = 0;
+  // No request after those that are being answered; then it closes.
+  virtual void Drain() = 0;
+};
 };
 
 }  // namespace ingress
