@@ -91,7 +91,6 @@ class HttpConnection {
   // No request after those that are being answered; then it closes.
   virtual void Drain() = 0;
 };
-};
 
 }  // namespace ingress
 
