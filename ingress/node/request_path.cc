@@ -24,6 +24,12 @@ bool IsDotSegment(std::string_view segment) {
   return segment == "." || segment == "..";
 }
 
+// Two slashes in front, however the second is written.
+bool LooksLikeAHost(std::string_view path) {
+  const std::string_view second = path.substr(1, 3);
+  return second.starts_with('/') || text::EqualsIgnoreCase(second, "%2f") || text::EqualsIgnoreCase(second, "%5c");
+}
+
 std::string_view WithoutMount(std::string_view path, std::string_view mount) {
   return mount == "/" ? path : path.substr(std::min(mount.size(), path.size()));
 }
@@ -63,7 +69,7 @@ int FindMount(const WebSite& site, std::string_view target, MountedPath& out) {
   out.path = WithoutMount(path, found->first);
   out.decoded = WithoutMount(*decoded, found->first);
   if (out.path.empty()) out.path = out.decoded = "/";
-  return out.path.starts_with("//") ? 400 : 0;
+  return LooksLikeAHost(out.path) ? 400 : 0;
 }
 
 }  // namespace ingress
