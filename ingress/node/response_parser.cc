@@ -1,12 +1,13 @@
 #include "ingress/node/response_parser.h"
 
 #include <algorithm>
-#include <array>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/none.hpp>
 #include <string>
 #include <utility>
 
+#include "ingress/node/forwarded_headers.h"
+#include "ingress/node/http_syntax.h"
 #include "relay/control/text.h"
 
 namespace ingress {
@@ -52,39 +53,11 @@ class HeadParser : public http::basic_parser<false> {
   void on_finish_impl(error_code&) override {}
 };
 
-constexpr std::array<std::string_view, 7> kOfTheConnection = {
-    "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "content-length"};
-
-bool IsOfTheConnection(std::string_view name) {
-  return std::any_of(kOfTheConnection.begin(), kOfTheConnection.end(),
-                     [&](std::string_view one) { return text::EqualsIgnoreCase(one, name); });
-}
-
-// Calls `take` with each of the words in all the fields of that name.
-template <typename Take>
-void ForEachWord(const HttpFields& fields, std::string_view name, Take take) {
-  for (const auto& [field, value] : fields) {
-    if (!text::EqualsIgnoreCase(field, name)) continue;
-    for (const std::string_view word : text::Split(value, ',')) take(text::Trim(word));
-  }
-}
-
-bool HasWord(const HttpFields& fields, std::string_view name, std::string_view wanted) {
-  bool found = false;
-  ForEachWord(fields, name, [&](std::string_view word) { found = found || text::EqualsIgnoreCase(word, wanted); });
-  return found;
-}
-
-// What goes on to the client: nothing that is for this connection, or that Connection says is.
-HttpFields EndToEnd(const HttpFields& fields) {
-  std::vector<std::string> named;
-  ForEachWord(fields, "connection", [&](std::string_view word) { named.push_back(text::ToLower(word)); });
-  HttpFields kept;
-  for (const auto& field : fields) {
-    if (IsOfTheConnection(field.first)) continue;
-    if (std::find(named.begin(), named.end(), text::ToLower(field.first)) == named.end()) kept.push_back(field);
-  }
-  return kept;
+// What goes on to the client: nothing that is for this connection, or that Connection says is, and no framing.
+HttpFields EndToEnd(HttpFields fields) {
+  RemoveHopByHop(fields);
+  RemoveFields(fields, [](std::string_view name) { return text::EqualsIgnoreCase(name, "content-length"); });
+  return fields;
 }
 
 // Beast would make one value of folded lines; others make two.
@@ -167,7 +140,7 @@ ResponseParser::Event ResponseParser::ReadHead(std::string_view& bytes) {
   head_ = ResponseHead{.status = parser.status, .fields = EndToEnd(parser.fields), .content_length = {}};
   if (parser.status == 101) {
     const bool websocket =
-        HasWord(parser.fields, "upgrade", "websocket") && HasWord(parser.fields, "connection", "upgrade");
+        ListsHave(parser.fields, "upgrade", "websocket") && ListsHave(parser.fields, "connection", "upgrade");
     if (!asked_.upgrade || !websocket) return Bad();
     state_ = State::kEnd;
     return Event::kHead;
@@ -193,7 +166,7 @@ bool ResponseParser::Frame(bool http11, const HttpFields& fields) {
     }
   }
   if (codings + lengths > 1 || (codings == 1 && (!chunked || !http11))) return false;
-  keep_alive_ = http11 && !HasWord(fields, "connection", "close");
+  keep_alive_ = http11 && !ListsHave(fields, "connection", "close");
   if (head_.status == 204 && (chunked || head_.content_length.value_or(0) != 0)) return false;
   left_ = 0;
   if (asked_.head || head_.status == 204 || head_.status == 304) {
@@ -251,7 +224,9 @@ ResponseParser::Event ResponseParser::ReadTrailers(std::string_view& bytes) {
     HeadParser parser;
     const std::string whole = text::Cat("HTTP/1.1 200 \r\n", lines);
     if (HasFoldedLine(whole) || !parser.Parse(whole)) return Bad();
-    trailers_ = EndToEnd(parser.fields);
+    trailers_ = std::move(parser.fields);
+    RemoveHopByHop(trailers_);
+    CleanTrailers(trailers_);
   }
   state_ = State::kEnd;
   return Event::kEnd;
