@@ -93,13 +93,16 @@ class VirtioUser:
     def for_testpmd(self):
         return self.eal
 
+    def close(self):
+        pass
+
 
 class Veth:
     """AF_XDP at both ends of a veth; the forwarder's end has relayd's own XDP program, in testpmd's hands too."""
 
     def __init__(self, machine, name):
         self.machine = machine
-        here, there = f"{name}0", f"{name}1"
+        self.here, there = here, there = f"{name}0", f"{name}1"
         for command in (f"ip link add {here} type veth peer name {there}",
                         *(f"ip link set {end} up" for end in (here, there)),
                         *(f"ip link set {end} addrgenmode none" for end in (here, there))):
@@ -113,6 +116,9 @@ class Veth:
 
     def wait(self, generator):
         pass
+
+    def close(self):
+        self.machine.namespace.run("ip", "link", "del", self.here)
 
     def for_testpmd(self):
         steer = self.machine.folder / "steer.o"
@@ -184,9 +190,10 @@ def duel(machine, link, frame, pairs, alternations, seconds):
     """Both forwarders in turns on ports of the kind `link`, `pairs` bound endpoints, frames of `frame` bytes."""
     hugepages()
     with contextlib.ExitStack() as stack:
-        theirs = start_testpmd(machine, stack, link(machine, "theirs"), frame, pairs)
+        theirs = start_testpmd(machine, stack, stack.enter_context(contextlib.closing(link(machine, "theirs"))), frame,
+                               pairs)
         pause(theirs)
-        ours = start_relayd(machine, stack, link(machine, "ours"), frame, pairs)
+        ours = start_relayd(machine, stack, stack.enter_context(contextlib.closing(link(machine, "ours"))), frame, pairs)
         windows = {ours[0]: [], theirs[0]: []}
         pause(ours)
         if machine.realtime:

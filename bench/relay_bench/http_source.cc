@@ -21,7 +21,7 @@
 #include "bench/relay_bench/endpoint_source.h"
 #include "disco/server_endpoint.h"
 #include "relay/client/api_client.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 
 namespace bench {
 namespace {

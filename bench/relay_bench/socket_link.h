@@ -11,7 +11,7 @@
 
 #include "bench/relay_bench/link.h"
 #include "bench/relay_bench/options.h"
-#include "relay/client/fd.h"
+#include "relay/control/fd.h"
 #include "relay/dataplane/ancillary.h"
 
 namespace bench {

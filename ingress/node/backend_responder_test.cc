@@ -40,14 +40,14 @@ struct Exchange {
 class BackendResponderTest : public testing::Test {
  protected:
   explicit BackendResponderTest(BackendTimes times = {}) {
-    thread.Do([&] {
-      server.emplace(thread.loop());
+    thread.Call([&] {
+      server.emplace(thread.loop);
       backend.addr = server->addr();
-      pool.emplace(thread.loop(), MakeBackendDial(std::make_shared<LingeringCloser>(thread.loop())), times);
+      pool.emplace(thread.loop, MakeBackendDial(std::make_shared<LingeringCloser>(thread.loop)), times);
     });
   }
   ~BackendResponderTest() override {
-    thread.Do([&] {
+    thread.Call([&] {
       exchanges.clear();
       pool.reset();
       server.reset();
@@ -57,7 +57,7 @@ class BackendResponderTest : public testing::Test {
 
   Exchange& Begin(const RequestHead& head, size_t room = SIZE_MAX) {
     Exchange& exchange = exchanges.emplace_back();
-    thread.Do([&] {
+    thread.Call([&] {
       exchange.transaction.room = room;
       exchange.responder = MakeBackendResponder(*pool, exchange.transaction, head, backend);
       exchange.responder->Start();
@@ -75,7 +75,7 @@ class BackendResponderTest : public testing::Test {
   }
   void AwaitAnswer(Exchange& exchange, const testing::Matcher<std::string>& answer) {
     EXPECT_TRUE(thread.Await([&] { return exchange.transaction.done; }));
-    thread.Do([&] {
+    thread.Call([&] {
       EXPECT_THAT(exchange.transaction.answer, answer);
       exchange.responder.reset();
     });
@@ -83,7 +83,7 @@ class BackendResponderTest : public testing::Test {
   FakePeer& Peer(size_t i) { return *std::next(server->peers.begin(), static_cast<std::ptrdiff_t>(i)); }
   void Serve(Exchange& exchange, size_t peer, size_t count) {
     AwaitRequests(peer, count);
-    thread.Do([&] { Peer(peer).Send(kOk); });
+    thread.Call([&] { Peer(peer).Send(kOk); });
     AwaitAnswer(exchange, std::string(kOkAnswer));
   }
 
@@ -103,7 +103,7 @@ struct ImpatientTest : BackendResponderTest {
 TEST_F(BackendResponderTest, OneConnectionServesOneRequestAfterAnother) {
   for (size_t i = 1; i <= 3; ++i) Serve(Begin(Request("GET")), 0, i);
   Serve(Begin(Request("POST")), 0, 4);
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_EQ(server->peers.size(), 1u);
     EXPECT_THAT(Peer(0).received, StartsWith("GET /path HTTP/1.1\r\nHost: node.example\r\n\r\nGET "));
     EXPECT_EQ(pool->idle(), 1u);
@@ -118,29 +118,29 @@ TEST_F(BackendResponderTest, ChunksTrailersAndInformationalHeadsPass) {
   RequestHead head = Request("POST", {}, true);
   head.te_trailers = true;
   Exchange& exchange = Begin(head);
-  thread.Do([&] {
+  thread.Call([&] {
     exchange.responder->OnBody("hello");
     exchange.responder->OnBodyEnd({{"X-Sum", "1"}});
   });
   EXPECT_TRUE(
       thread.Await([&] { return server->peers.size() == 1 && Peer(0).received.ends_with("X-Sum: 1\r\n\r\n"); }));
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_THAT(Peer(0).received, EndsWith("\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"));
     Peer(0).Send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: l\r\n\r\n");
     Peer(0).Send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nGrpc-Status: 0\r\n\r\n");
   });
   AwaitAnswer(exchange, "[100][103 Link=l][200]abc{Grpc-Status=0}.");
-  thread.Do([&] { EXPECT_EQ(pool->idle(), 1u); });
+  thread.Call([&] { EXPECT_EQ(pool->idle(), 1u); });
 }
 
 TEST_F(BackendResponderTest, AnswersWithoutABody) {
   Exchange& head = Begin(Request("HEAD"));
   AwaitRequests(0, 1);
-  thread.Do([&] { Peer(0).Send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"); });
+  thread.Call([&] { Peer(0).Send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"); });
   AwaitAnswer(head, "[200 1000].");
   Exchange& not_modified = Begin(Request("GET"));
   AwaitRequests(0, 2);
-  thread.Do([&] { Peer(0).Send("HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n"); });
+  thread.Call([&] { Peer(0).Send("HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n"); });
   AwaitAnswer(not_modified, "[304 1000].");
   Serve(Begin(Request("GET")), 0, 3);
 }
@@ -149,25 +149,25 @@ TEST_F(BackendResponderTest, ASlowClientStopsTheBackend) {
   const size_t size = 32u << 20;
   Exchange& exchange = Begin(Request("GET"), 100'000);
   AwaitRequests(0, 1);
-  thread.Do([&] {
+  thread.Call([&] {
     Peer(0).Send(relay::text::Cat("HTTP/1.1 200 OK\r\nContent-Length: ", size, "\r\n\r\n", std::string(size, 'x')));
   });
   EXPECT_TRUE(thread.Await([&] { return exchange.transaction.room == 0; }));
   // What is not sent by now waits for the client: far more than all buffers of the kernel and ours hold.
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_GT(Peer(0).to_send.size(), size / 2);
     exchange.transaction.room = SIZE_MAX;
     exchange.responder->OnSendReady();
   });
   EXPECT_TRUE(thread.Await([&] { return exchange.transaction.done; }));
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_EQ(std::count(exchange.transaction.answer.begin(), exchange.transaction.answer.end(), 'x'), size);
   });
 }
 
 TEST_F(BackendResponderTest, ASlowBackendStopsTheClient) {
   const size_t size = 32u << 20;
-  thread.Do([&] { server->pauses = true; });
+  thread.Call([&] { server->pauses = true; });
   Exchange& exchange = Begin(Request("PUT", size));
   size_t given = 0;
   // As a front does: never more than the window that was not yet consumed.
@@ -182,16 +182,16 @@ TEST_F(BackendResponderTest, ASlowBackendStopsTheClient) {
   };
   // More than nothing, but not much more than what the kernel holds.
   EXPECT_TRUE(thread.Await([&] { return give(), exchange.transaction.consumed > 0; }));
-  thread.Do([&] {
+  thread.Call([&] {
     give();
     EXPECT_LT(exchange.transaction.consumed, size / 2);
     Peer(0).pauses = false;
     Peer(0).OnReady();
   });
   EXPECT_TRUE(thread.Await(give));
-  thread.Do([&] { Peer(0).Send(kOk); });
+  thread.Call([&] { Peer(0).Send(kOk); });
   AwaitAnswer(exchange, std::string(kOkAnswer));
-  thread.Do([&] { EXPECT_THAT(Peer(0).received, EndsWith("\r\n\r\n" + std::string(size, 'x'))); });
+  thread.Call([&] { EXPECT_THAT(Peer(0).received, EndsWith("\r\n\r\n" + std::string(size, 'x'))); });
 }
 
 TEST_F(BackendResponderTest, WhatABackendMayDoWrong) {
@@ -225,21 +225,21 @@ TEST_F(BackendResponderTest, WhatABackendMayDoWrong) {
     const uint64_t before = (pool->counters().*c.counted).Get();
     Exchange& exchange = Begin(Request("GET"));
     AwaitRequests(peer, 1);
-    thread.Do([&] { Peer(peer).Send(c.sends); });
+    thread.Call([&] { Peer(peer).Send(c.sends); });
     // A reset may overtake what was sent before it.
     const std::string_view passed = c.answer.substr(0, c.answer.size() - 1);
     EXPECT_TRUE(thread.Await([&] { return exchange.transaction.answer.starts_with(passed); }));
-    thread.Do([&] { c.reset ? Peer(peer).stream->Abort() : Peer(peer).SendAndEnd(""); });
+    thread.Call([&] { c.reset ? Peer(peer).stream->Abort() : Peer(peer).SendAndEnd(""); });
     AwaitAnswer(exchange, std::string(c.answer));
     EXPECT_EQ((pool->counters().*c.counted).Get(), before + 1);
-    thread.Do([&] { EXPECT_EQ(pool->open(), 0u); });
+    thread.Call([&] { EXPECT_EQ(pool->open(), 0u); });
     ++peer;
   }
   Exchange& closed = Begin(Request("GET"));  // As an HTTP/1.0 server ends its answers.
   AwaitRequests(peer, 1);
-  thread.Do([&] { Peer(peer).SendAndEnd("HTTP/1.0 200 OK\r\n\r\nhello"); });
+  thread.Call([&] { Peer(peer).SendAndEnd("HTTP/1.0 200 OK\r\n\r\nhello"); });
   AwaitAnswer(closed, "[200]hello.");
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_EQ(pool->open(), 0u);
     server.reset();
   });
@@ -250,36 +250,36 @@ TEST_F(BackendResponderTest, AConnectionThatWasClosedMeanwhileIsTriedAgain) {
   Serve(Begin(Request("GET")), 0, 1);
   Exchange& again = Begin(Request("GET"));
   AwaitRequests(0, 2);
-  thread.Do([&] { Peer(0).SendAndEnd(""); });
+  thread.Call([&] { Peer(0).SendAndEnd(""); });
   Serve(again, 1, 1);
   EXPECT_EQ(pool->counters().retried.Get(), 1u);
 
   // Not if it may have been done, or if it was answered in part, and not twice.
   Exchange& post = Begin(Request("POST"));
   AwaitRequests(1, 2);
-  thread.Do([&] { Peer(1).SendAndEnd(""); });
+  thread.Call([&] { Peer(1).SendAndEnd(""); });
   AwaitAnswer(post, "!");
   Serve(Begin(Request("GET")), 2, 1);
   Exchange& answered = Begin(Request("GET"));
   AwaitRequests(2, 2);
-  thread.Do([&] { Peer(2).SendAndEnd("HTTP/1.1 200 OK\r\n"); });
+  thread.Call([&] { Peer(2).SendAndEnd("HTTP/1.1 200 OK\r\n"); });
   AwaitAnswer(answered, "!");
   Serve(Begin(Request("GET")), 3, 1);
   Exchange& twice = Begin(Request("GET"));
   AwaitRequests(3, 2);
-  thread.Do([&] { Peer(3).SendAndEnd(""); });
+  thread.Call([&] { Peer(3).SendAndEnd(""); });
   AwaitRequests(4, 1);
-  thread.Do([&] { Peer(4).SendAndEnd(""); });
+  thread.Call([&] { Peer(4).SendAndEnd(""); });
   AwaitAnswer(twice, "!");
   EXPECT_EQ(pool->counters().retried.Get(), 2u);
 }
 
 TEST_F(BackendResponderTest, IdleConnectionsThatEndOrTalkAreDropped) {
   for (const std::string_view unasked : {"", "HTTP/1.1 408 Request Timeout\r\n\r\n"}) {
-    thread.Do([&] { server->peers.clear(); });
+    thread.Call([&] { server->peers.clear(); });
     EXPECT_TRUE(thread.Await([&] { return pool->open() == 0; }));
     Serve(Begin(Request("GET")), 0, 1);
-    thread.Do([&] {
+    thread.Call([&] {
       EXPECT_EQ(pool->idle(), 1u);
       unasked.empty() ? Peer(0).SendAndEnd("") : Peer(0).Send(unasked);
     });
@@ -293,11 +293,11 @@ TEST_F(BackendResponderTest, ManyConnectionsFewIdle) {
   AwaitAnswer(Begin(Request("GET")), StartsWith("[503"));
   EXPECT_EQ(pool->counters().too_many.Get(), 1u);
   EXPECT_TRUE(thread.Await([&] { return server->peers.size() == BackendPool::kMaxOpen; }));
-  thread.Do([&] {
+  thread.Call([&] {
     for (FakePeer& peer : server->peers) peer.Send(kOk);
   });
   for (Exchange* exchange : open) AwaitAnswer(*exchange, std::string(kOkAnswer));
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_EQ(pool->idle(), BackendPool::kMaxIdle);
     EXPECT_EQ(pool->open(), BackendPool::kMaxIdle);
   });
@@ -305,9 +305,9 @@ TEST_F(BackendResponderTest, ManyConnectionsFewIdle) {
 
 TEST_F(BackendResponderTest, ABackendMayAnswerBeforeItHasReadTheBody) {
   Exchange& exchange = Begin(Request("PUT", 1'000'000));
-  thread.Do([&] { exchange.responder->OnBody("begin"); });
+  thread.Call([&] { exchange.responder->OnBody("begin"); });
   AwaitRequests(0, 1);
-  thread.Do([&] { Peer(0).Send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"); });
+  thread.Call([&] { Peer(0).Send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"); });
   AwaitAnswer(exchange, "[413 0].");
   // What follows on this connection would be taken for a request.
   EXPECT_TRUE(thread.Await([&] { return pool->open() == 0 && Peer(0).ended; }));
@@ -315,21 +315,21 @@ TEST_F(BackendResponderTest, ABackendMayAnswerBeforeItHasReadTheBody) {
 
 TEST_F(BackendResponderTest, ARequestThatIsNotWhatItAnnouncedIsCutOff) {
   Exchange& longer = Begin(Request("PUT", 2));
-  thread.Do([&] { longer.responder->OnBody("abc"); });
+  thread.Call([&] { longer.responder->OnBody("abc"); });
   AwaitAnswer(longer, "!");
   Exchange& shorter = Begin(Request("PUT", 2));
-  thread.Do([&] {
+  thread.Call([&] {
     shorter.responder->OnBody("a");
     shorter.responder->OnBodyEnd({});
   });
   AwaitAnswer(shorter, "!");
-  thread.Do([&] { EXPECT_EQ(pool->open(), 0u); });
+  thread.Call([&] { EXPECT_EQ(pool->open(), 0u); });
 }
 
 TEST_F(BackendResponderTest, AClientThatIsGoneTakesTheBackendsConnectionAlong) {
   Exchange& exchange = Begin(Request("GET"));
   AwaitRequests(0, 1);
-  thread.Do([&] {
+  thread.Call([&] {
     exchange.responder->OnAborted();
     EXPECT_EQ(pool->open(), 0u);
     exchange.responder.reset();
@@ -341,18 +341,18 @@ TEST_F(BackendResponderTest, AClientThatIsGoneTakesTheBackendsConnectionAlong) {
 
 TEST_F(BackendResponderTest, AWebSocketIsJoinedToTheBackends) {
   Exchange& exchange = exchanges.emplace_back();
-  thread.Do([&] {
+  thread.Call([&] {
     int fds[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    exchange.transaction.upgrade = TcpStream::Make(thread.loop(), relay::Fd(fds[0]));
-    loose.emplace_back(TcpStream::Make(thread.loop(), relay::Fd(fds[1])));
+    exchange.transaction.upgrade = TcpStream::Make(thread.loop, relay::Fd(fds[0]));
+    loose.emplace_back(TcpStream::Make(thread.loop, relay::Fd(fds[1])));
     RequestHead head = Request("GET");
     head.upgrade_websocket = true;
     exchange.responder = MakeBackendResponder(*pool, exchange.transaction, head, backend);
     exchange.responder->Start();
   });
   AwaitRequests(0, 1);
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_THAT(Peer(0).received, EndsWith("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
     Peer(0).received.clear();
     Peer(0).Send(
@@ -360,12 +360,12 @@ TEST_F(BackendResponderTest, AWebSocketIsJoinedToTheBackends) {
     loose.front().Send("to the backend");
   });
   EXPECT_TRUE(thread.Await([&] { return loose.front().received == "first" && Peer(0).received == "to the backend"; }));
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_EQ(exchange.transaction.answer, "[101 Sec-A=b]");
     Peer(0).SendAndEnd("last");
   });
   EXPECT_TRUE(thread.Await([&] { return loose.front().received == "firstlast" && loose.front().ended; }));
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_FALSE(exchange.transaction.done);
     EXPECT_EQ(pool->open(), 1u);
     loose.front().SendAndEnd("bye");
@@ -379,10 +379,10 @@ TEST_F(ImpatientTest, SilenceIs504OrTheEnd) {
   AwaitAnswer(silent, StartsWith("[504 "));
   Exchange& stalled = Begin(Request("GET"));
   AwaitRequests(1, 1);
-  thread.Do([&] { Peer(1).Send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"); });
+  thread.Call([&] { Peer(1).Send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"); });
   AwaitAnswer(stalled, "[200 9]x!");
   EXPECT_EQ(pool->counters().timed_out.Get(), 2u);
-  thread.Do([&] { EXPECT_EQ(pool->open(), 0u); });
+  thread.Call([&] { EXPECT_EQ(pool->open(), 0u); });
 }
 
 // A peer that never answers the SYN.
@@ -395,17 +395,17 @@ struct NeverStream : Stream {
 };
 
 TEST_F(ImpatientTest, AConnectionThatDoesNotComeIs504) {
-  thread.Do([&] {
+  thread.Call([&] {
     pool.reset();
     pool.emplace(
-        thread.loop(), [](EventLoop&, const Backend&) { return std::make_unique<NeverStream>(); },
+        thread.loop, [](EventLoop&, const Backend&) { return std::make_unique<NeverStream>(); },
         BackendTimes{.connect = milliseconds(30)});
   });
   AwaitAnswer(Begin(Request("GET")), StartsWith("[504 "));
-  thread.Do([&] {
+  thread.Call([&] {
     EXPECT_EQ(pool->open(), 0u);
     pool.reset();
-    pool.emplace(thread.loop(), [](EventLoop&, const Backend&) { return nullptr; });
+    pool.emplace(thread.loop, [](EventLoop&, const Backend&) { return nullptr; });
   });
   AwaitAnswer(Begin(Request("GET")), "!");
 }

@@ -23,8 +23,9 @@ using disco::AddrPort;
 struct HostPort {
   std::string host;
   uint16_t port = 0;
-  // `host:port`; nullopt: not that, or a host that is none.
+  // `host:port`; nullopt: not that, or a host that is none. Inverse of each other.
   static std::optional<HostPort> Parse(std::string_view text);
+  std::string ToString() const;
   friend auto operator<=>(const HostPort&, const HostPort&) = default;
 };
 
@@ -33,7 +34,7 @@ struct Backend {
   AddrPort addr;
   bool tls = false;
   bool verify = true;       // false: https+insecure.
-  std::string host;         // As written, with the port if one was: for TLS's server name.
+  std::string host;         // As written, with the port if one was; `3000` alone is 127.0.0.1:3000.
   std::string path_prefix;  // Of a Proxy URL, put in front of what is left of the path; no trailing slash.
   std::string text;         // As `status` shows it: http://127.0.0.1:3000.
 };
@@ -53,10 +54,13 @@ struct RedirectHandler {
 };
 using HandlerConfig = std::variant<ProxyHandler, TextHandler, PathHandler, RedirectHandler>;
 
-// One name's handlers by mount: `/`, `/api`, `/docs/`.
+// One name's handlers by mount: `/`, `/api`. A slash at a mount's end makes no difference and Parse takes it away:
+// `/docs/` in a file is `/docs`, and holds `/docs`, `/docs/` and `/docs/a`, but not `/docs2`. Mounts have no `%`,
+// query, empty segment or dot segment.
 struct WebSite {
   std::map<std::string, HandlerConfig> handlers;
-  // The longest mount that is `path` or holds it on whole segments; nullptr: none. `path` has no query.
+  // The longest mount that is `path` or holds it on whole segments; nullptr: none. `/` holds everything that begins
+  // with a slash. `path` has no query and is compared byte by byte.
   const std::pair<const std::string, HandlerConfig>* Find(std::string_view path) const;
 };
 
@@ -84,7 +88,8 @@ struct ServeConfig {
   bool any_backend = false;          // AllowRemoteBackends: backends elsewhere than on loopback.
 
   // An error is one line, `file:line: reason`; a field that is not served is refused by name. `own`: listeners of this
-  // process and of relayd's defaults, which no backend may be.
+  // process and of relayd's defaults, which no backend may be (nor one of Listen); an unspecified address stands for
+  // all of this machine's. Relative paths of files are below `file`'s folder.
   static absl::StatusOr<ServeConfig> Parse(std::string_view text, std::string_view file,
                                            const std::vector<AddrPort>& own);
   static absl::StatusOr<ServeConfig> Load(const std::string& path, const std::vector<AddrPort>& own);
@@ -97,7 +102,8 @@ struct ServeConfig {
   bool serves_nothing() const { return tcp.empty() && web.empty(); }
 };
 
-// What `funnel-node status` prints to stdout, and what it warns of on stderr; as text and as JSON.
+// What `funnel-node status` prints to stdout, and what it warns of on stderr; as text, and as JSON with the serve
+// config's own field names (TCP, Web, AllowFunnel), then Warnings, a list of lines.
 struct StatusText {
   std::string out, warnings;
 };

@@ -14,9 +14,6 @@ using boost::json::error_code;
 using boost::json::string_view;
 using Kind = JsonNode::Kind;
 
-// More than any object of ours has; and so each name may be compared with those before it.
-constexpr size_t kMaxMembers = 32;
-
 // Builds the tree from the parser's events. `line` is moved on by the caller, which feeds one line at a time: no token
 // of JSON spans two lines.
 class TreeBuilder {
@@ -26,6 +23,7 @@ class TreeBuilder {
   static constexpr size_t max_key_size = std::numeric_limits<size_t>::max();
   static constexpr size_t max_string_size = std::numeric_limits<size_t>::max();
 
+  size_t max_members = 0;
   int line = 1;
   std::string error;  // Why an event was refused.
   JsonNode root;
@@ -46,8 +44,8 @@ class TreeBuilder {
   bool on_key(string_view part, size_t, error_code& ec) {
     Append(part);
     auto& members = open_.back()->members;
-    if (members.size() == kMaxMembers) {
-      error = text::Cat("an object has more than ", kMaxMembers, " members");
+    if (members.size() == max_members) {
+      error = text::Cat("an object has more than ", max_members, " members");
       ec = boost::json::error::syntax;
       return false;
     }
@@ -115,6 +113,7 @@ absl::Status JsonFile::Error(int line, std::string_view reason) const {
 absl::StatusOr<JsonNode> JsonFile::Parse(std::string_view text) const {
   boost::json::basic_parser<TreeBuilder> parser{boost::json::parse_options()};
   TreeBuilder& builder = parser.handler();
+  builder.max_members = max_members_;
   error_code ec;
   while (!ec && !text.empty()) {
     const size_t length = std::min(text.find('\n'), text.size() - 1) + 1;

@@ -36,7 +36,11 @@ struct JsonMember {
 // The errors of one file: `file:line: reason`.
 class JsonFile {
  public:
-  explicit JsonFile(std::string_view name) : name_(name) {}
+  // Of one object, by default: more than any of ours has whose members are fields. Where they are a table, as in a
+  // serve config, more may stand there; each name is compared with those before it.
+  static constexpr size_t kMaxMembers = 32;
+
+  explicit JsonFile(std::string_view name, size_t max_members = kMaxMembers) : name_(name), max_members_(max_members) {}
   absl::Status Error(int line, std::string_view reason) const;
   // A whole document; the same name twice in one object is an error; nesting and members are bounded.
   absl::StatusOr<JsonNode> Parse(std::string_view text) const;
@@ -58,6 +62,7 @@ class JsonFile {
 
  private:
   std::string name_;
+  size_t max_members_;
 };
 
 }  // namespace relay

@@ -16,7 +16,7 @@ BUILD = os.environ.get("RELAYD_BUILD") or os.path.join(os.path.dirname(__file__)
 
 
 def binary(name):
-    return os.path.join(BUILD, "relay", name)
+    return os.path.join(BUILD, "ingress" if name == "funnel-node" else "relay", name)
 
 
 def wait_until(condition, what, timeout=10.0):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes corpus/{geneve,disco,api_body,handle_packet,frame,worker}/ from the protocol vectors. A file's name says what it holds."""
+"""Writes corpus/{geneve,disco,api_body,handle_packet,frame,worker,serve_config}/ from the protocol vectors. A file's name says what it holds."""
 import json
 import pathlib
 import socket
@@ -260,9 +260,61 @@ def worker():
     yield "length_beyond_the_input", b"\0\xff\xff" + frames["v4_data"]
 
 
+def serve_config():
+    """Configuration files of funnel-node."""
+    def site(handlers, name="node.example:443"):
+        return json.dumps({"TCP": {"443": {"HTTPS": True}}, "Web": {name: {"Handlers": handlers}}})
+
+    def tcp(**fields):
+        return json.dumps({"TCP": {"5432": fields}, "AllowFunnel": {"db.example:5432": True}})
+
+    proxies = {
+        "port": "3000", "localhost": "localhost:3000/a/", "ipv6": "http://[::1]:80", "insecure": "https+insecure://127.0.0.1",
+        "remote": "http://198.18.0.1", "name": "http://web.example", "user": "http://me@127.0.0.1", "own": "9640",
+        "own_wildcard": "[::1]:9642", "dot_segment": "http://127.0.0.1/a/../b", "unix": "unix:/run/web.sock", "empty": "",
+    }
+    texts = {
+        "every_field": json.dumps({
+            "TCP": {"443": {"HTTPS": True}, "22": {"TCPForward": "[::1]:22"},
+                    "5432": {"TCPForward": "localhost:5432", "TerminateTLS": "DB.example.", "ProxyProtocol": 2}},
+            "Web": {"Node.Example:443": {"Handlers": {
+                "/": {"Proxy": "3000"}, "/docs/": {"Path": "docs"}, "/hi": {"Text": "h\u00e9llo\n"},
+                "/old": {"Redirect": "301:/new"}}}, "*.example:443": {"Handlers": {"/": {"Text": ""}}}},
+            "AllowFunnel": {"node.example:443": True, "*.example:443": True, "off.example:443": False, "x:1": True},
+            "Listen": ["198.19.0.7:9640", "[2001:db8::7]:9640"],
+            "Peers": [{"prefix": "198.19.0.0/16", "capabilities": ["ingress", "connector:a"]}],
+            "Certificates": [{"Name": "*.example", "Cert": "any.pem", "Key": "/any.key"}],
+            "AcmeTLS": "127.0.0.1:8444", "AllowRemoteBackends": False}, indent=1),
+        "empty_file": "", "empty_object": "{}", "list": "[]", "deep_nesting": "[" * 64,
+        "not_served_http": '{"TCP": {"80": {"HTTP": true}}}', "not_served_foreground": '{"Foreground": {}}',
+        "unknown_field": '{"Funnel": {}}', "field_twice": '{"TCP": {}, "TCP": {}}',
+        "web_without_https": '{"Web": {"a:443": {"Handlers": {"/": {"Text": "x"}}}}}',
+        "https_without_web": '{"TCP": {"443": {"HTTPS": true}}, "AllowFunnel": {"a:443": true}}',
+        "name_twice_by_case": site({"/": {"Text": ""}}).replace('"Web": {', '"Web": {"NODE.example.:443": {"Handlers": {"/": {"Text": ""}}}, '),
+        "mount_twice_by_slash": site({"/a": {"Text": ""}, "/a/": {"Text": ""}}),
+        "mount_dot_segment": site({"/a/../b": {"Text": ""}}), "mount_control": site({"/a\r\nb": {"Text": ""}}),
+        "text_cut_within_a_character": site({"/": {"Text": "\u20ac" * 40}}).encode().decode("unicode_escape"),
+        "two_kinds": site({"/": {"Text": "", "Path": "a"}}), "path_nul": site({"/": {"Path": "a\0b"}}),
+        "redirect_newline": site({"/": {"Redirect": "https://a/\r\nX: y"}}),
+        "redirect_status_304": site({"/": {"Redirect": "304:https://a/"}}),
+        "redirect_variable": site({"/": {"Redirect": "https://${HOST}"}}),
+        "web_ip_literal": site({"/": {"Text": ""}}, "127.0.0.1:443"), "web_long_label": site({}, "a" * 64 + ":443"),
+        "forward_pass_through": tcp(TCPForward="127.0.0.1:1"), "forward_wildcard": tcp(TCPForward=":1", TerminateTLS="*.x"),
+        "forward_name": tcp(TCPForward="db:1"), "terminate_without_forward": tcp(TerminateTLS="a"),
+        "both_kinds_of_port": tcp(HTTPS=True, TCPForward="localhost:1"), "port_0": '{"TCP": {"0": {}}}',
+        "port_twice_by_zero": '{"TCP": {"443": {"HTTPS": true}, "0443": {"HTTPS": true}}}',
+        "remote_allowed": '{"TCP": {"1": {"TCPForward": "198.18.0.1:1"}}, "AllowRemoteBackends": true}',
+        "listen_is_backend": '{"TCP": {"1": {"TCPForward": "127.0.0.1:5"}}, "Listen": ["0.0.0.0:5"]}',
+        "listen_twice_by_mapping": '{"Listen": ["1.2.3.4:5", "[::ffff:1.2.3.4]:5"]}',
+    }
+    texts |= {"proxy_" + name: site({"/": {"Proxy": target}}) for name, target in proxies.items()}
+    return ((name, text.encode()) for name, text in texts.items())
+
+
 write("geneve", geneve())
 write("disco", disco())
 write("api_body", api_body())
 write("handle_packet", handle_packet())
 write("frame", frame())
 write("worker", worker())
+write("serve_config", serve_config())
