@@ -23,9 +23,6 @@ bool IsOneOf(std::string_view name, const std::array<std::string_view, n>& names
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Frames or routes a message; only a head may say it, and there we write it ourselves.
-constexpr std::array<std::string_view, 4> kFraming = {"content-length", "host", "expect", "content-range"};
-
 }  // namespace
 
 bool IsHopByHop(std::string_view name) {
@@ -51,6 +48,11 @@ bool IsForwarderOnly(std::string_view name) {
          IsOneOf(normal, kNames);
 }
 
+bool IsMessageFraming(std::string_view name) {
+  static constexpr std::array<std::string_view, 3> kNames = {"content-length", "host", "expect"};
+  return IsOneOf(Normalized(name), kNames);
+}
+
 void RemoveHopByHop(HttpFields& fields) {
   std::vector<std::string> named;
   for (const auto& [name, value] : fields) {
@@ -64,16 +66,16 @@ void RemoveHopByHop(HttpFields& fields) {
 
 void CleanTrailers(HttpFields& trailers) {
   RemoveFields(trailers, [](std::string_view name) {
-    static constexpr std::array<std::string_view, 6> kSecrets = {"authorization", "cookie",           "set-cookie",
-                                                                 "content-type",  "content-encoding", "cache-control"};
+    static constexpr std::array<std::string_view, 7> kOfHeads = {
+        "content-range", "authorization", "cookie", "set-cookie", "content-type", "content-encoding", "cache-control"};
     const std::string normal = Normalized(name);
-    return IsHopByHop(name) || IsForwarderOnly(name) || IsOneOf(normal, kFraming) || IsOneOf(normal, kSecrets);
+    return IsHopByHop(name) || IsForwarderOnly(name) || IsMessageFraming(name) || IsOneOf(normal, kOfHeads);
   });
 }
 
 void SetForwarded(const disco::AddrPort& source, RequestHead& head) {
   RemoveFields(head.fields, [](std::string_view name) {
-    return IsHopByHop(name) || IsForwarderOnly(name) || IsOneOf(Normalized(name), kFraming);
+    return IsHopByHop(name) || IsForwarderOnly(name) || IsMessageFraming(name);
   });
   head.fields.emplace_back("X-Forwarded-For", source.IpToString());
   head.fields.emplace_back("X-Forwarded-Host", head.authority);

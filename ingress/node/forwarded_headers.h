@@ -17,6 +17,9 @@ bool IsHopByHop(std::string_view name);
 // Tailscale-User-*, Tailscale-Headers-Info, Tailscale-App-Capabilities, Tailscale-Funnel-Request.
 bool IsForwarderOnly(std::string_view name);
 
+// Frames or routes a message, which is said outside of HttpFields: Content-Length, Host, Expect.
+bool IsMessageFraming(std::string_view name);
+
 // Removes hop-by-hop fields, and those that Connection fields name.
 void RemoveHopByHop(HttpFields& fields);
 // Of a request or an answer: leaves nothing that frames, routes or identifies.
