@@ -2,6 +2,9 @@
 #ifndef RELAYD_INGRESS_NODE_HTTP2_SERVER_H_
 #define RELAYD_INGRESS_NODE_HTTP2_SERVER_H_
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -15,21 +18,35 @@ namespace ingress {
 // Written by one loop's thread, read by any.
 struct Http2Counters {
   relay::Counter connections;
-  relay::Counter requests;
-  relay::Counter bad_requests;     // Answered 400 (Host) or 431, or 405 (CONNECT).
-  relay::Counter streams_refused;  // Beyond kMaxStreams.
-  relay::Counter stream_errors;    // Streams that broke the protocol.
-  relay::Counter protocol_errors;  // Connections that did.
-  relay::Counter floods;           // Connections closed for resets, settings, pings or the like.
-  relay::Counter idle_closed;
-  relay::Counter aborted;  // Requests whose client reset the stream or went away.
+  relay::Counter requests;         // Given to the router.
+  relay::Counter bad_requests;     // Refused before: 400 (Host), 405 (CONNECT), 431.
+  relay::Counter stream_errors;    // Frames that broke their stream: malformed heads, lengths that do not add up.
+  relay::Counter protocol_errors;  // Connections that broke the protocol.
+  relay::Counter floods;           // Connections closed for resets, pings, settings or the like.
+  relay::Counter quiet_closed;     // Without a request, or without a byte within one, for too long.
+  relay::Counter aborted;          // Requests whose client reset the stream or went away.
 };
 
-// `closed` is called once when the connection is over, never from within the making; it may destroy the connection.
-// `counters` outlives it.
+struct Http2Limits {
+  static constexpr uint32_t kMaxStreams = 100;  // At once. What browsers ask for; nginx and Apache allow about as many.
+  // Of bodies that no responder has consumed, all streams': 16 slow ones do not hold up the others.
+  static constexpr int32_t kWindow = 1 << 20;
+  static constexpr size_t kMaxUnsent = 65'536;  // Gathered for one write to the stream.
+
+  Duration idle = std::chrono::seconds(75);    // Without a request; also how long the first one may take.
+  Duration stalled = std::chrono::minutes(5);  // Within requests, without a byte either way.
+  // Streams that their client ends before the answer is whole cost it nothing, and us a request. A page that is left
+  // ends what was under way, kMaxStreams at most.
+  int64_t resets_per_s = 33, resets_burst = 200;
+  // Frames that move nothing: pings, settings, priorities, continuations, empty data, unknown ones.
+  int64_t idle_frames_per_s = 100, idle_frames_burst = 1000;
+};
+
+// `closed` is called once when the connection is over, from the loop and never from within a call of the owner's; it
+// may destroy the connection. `counters` outlives it.
 std::unique_ptr<HttpConnection> MakeHttp2Connection(EventLoop& loop, std::unique_ptr<Stream> stream,
                                                     RequestRouter router, Http2Counters& counters,
-                                                    std::function<void()> closed);
+                                                    std::function<void()> closed, const Http2Limits& limits = {});
 
 }  // namespace ingress
 
