@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -229,6 +232,20 @@ TEST(Http1RequestReaderTest, RefusesOddChunks) {
   }
   EXPECT_EQ(Read(head + "5;" + long_extension.substr(1) + "\r\nhello\r\n0\r\n\r\n").state, State::kComplete);
   EXPECT_EQ(Read(head + "000000000000005\r\nhello\r\n0\r\n\r\n").body, "hello");
+}
+
+TEST(Http1RequestReaderTest, TheFuzzersCorpusIsWhatItsNamesSay) {
+  size_t files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(RELAYD_SOURCE_DIR "/tests/fuzz/corpus/http1_request")) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    const std::string name = file.path().filename();
+    const State state = Read(bytes).state;
+    EXPECT_EQ(state == State::kRefused, name.starts_with("refused_")) << name;
+    EXPECT_EQ(state == State::kHead || state == State::kBody, name.ends_with("_cut")) << name;
+    ++files;
+  }
+  EXPECT_GT(files, 50u);
 }
 
 TEST(Http1RequestReaderTest, Limits) {
