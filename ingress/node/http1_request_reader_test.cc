@@ -61,7 +61,7 @@ Outcome Read(std::string_view bytes, size_t piece = SIZE_MAX, size_t max_body = 
 constexpr std::string_view kChunkedRequest =
     "POST /a?b=c HTTP/1.1\r\nHost: node.example\r\nTransfer-Encoding: chunked\r\nX-One:  1 \r\nTE: trailers\r\n"
     "Connection: TE, x-two\r\nX-Two: 2\r\n\r\n"
-    "5;name=\"v\"\r\nhello\r\n0A\r\n, streamed\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\nX-Forwarded-For: "
+    "5;name=v;w\r\nhello\r\n0A\r\n, streamed\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\nX-Forwarded-For: "
     "1.2.3.4\r\n\r\n"
     "GET /next";
 
@@ -212,6 +212,8 @@ TEST(Http1RequestReaderTest, RefusesOddChunks) {
       ";x\r\n",
       "5\t;x\r\nhello\r\n",  //
       "5;x\x01\r\nhello\r\n",
+      "5;a=\"b\"\r\nhello\r\n",
+      "5; a\r\nhello\r\n",
       "5;x\nhello\r\n",                          //
       "fffffffffffffffff\r\n",                   // Overflow.
       "0000000000000005\r\nhello\r\n0\r\n\r\n",  // More digits than any size has.
