@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -75,6 +76,9 @@ class FakeServer : private EventLoop::Handler {
 
   std::list<FakePeer> peers;  // In the order of their coming.
   bool pauses = false;        // Those to come.
+  std::function<std::unique_ptr<Stream>(relay::Fd)> wrap = [this](relay::Fd fd) -> std::unique_ptr<Stream> {
+    return TcpStream::Make(loop_, std::move(fd));
+  };
 
  private:
   void OnEvents(uint32_t) override {
@@ -82,7 +86,7 @@ class FakeServer : private EventLoop::Handler {
     while (true) {
       relay::Fd fd = AcceptTcp(listener_.get(), remote);
       if (fd.get() < 0) return;
-      FakePeer& peer = peers.emplace_back(TcpStream::Make(loop_, std::move(fd)));
+      FakePeer& peer = peers.emplace_back(wrap(std::move(fd)));
       peer.pauses = pauses;
       peer.OnReady();
     }

@@ -12,11 +12,11 @@
 namespace ingress {
 
 Http2Connection::Http2Connection(EventLoop& loop, std::unique_ptr<Stream> stream, RequestRouter router,
-                                 Http2Counters& counters, std::function<void()> closed, const Http2Limits& limits)
+                                 HttpsStats& stats, std::function<void()> closed, const Http2Limits& limits)
     : loop_(loop),
       stream_(std::move(stream)),
       router_(std::move(router)),
-      counters_(counters),
+      stats_(stats),
       closed_(std::move(closed)),
       limits_(limits),
       wake_(loop, [this] { Run(); }),
@@ -26,7 +26,6 @@ Http2Connection::Http2Connection(EventLoop& loop, std::unique_ptr<Stream> stream
       idle_frames_{.bucket = relay::TokenBucket::Of(limits.idle_frames_per_s, limits.idle_frames_burst)},
       last_move_(loop.now()),
       quiet_since_(loop.now()) {
-  counters_.connections.Add(1);
   stream_->OnReady([this] { Run(); });
   timer_.Set(limits_.idle);
   wake_.Schedule();  // There may be bytes already.
@@ -122,7 +121,7 @@ void Http2Connection::Settle() {
 void Http2Connection::OnTimer() {
   const Instant due = is_answering() ? last_move_ + limits_.stalled : quiet_since_ + limits_.idle;
   if (loop_.now() < due) return timer_.SetAt(due);
-  counters_.quiet_closed.Add(1);
+  if (is_answering()) stats_.send_timeout.Add(1);
   nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
   Send();
   End();
@@ -135,7 +134,7 @@ void Http2Connection::End() {
   wake_.Cancel();
   const auto aborted =
       std::count_if(streams_.begin(), streams_.end(), [](const auto& one) { return one.second->OnClosed(); });
-  counters_.aborted.Add(static_cast<uint64_t>(aborted));
+  stats_.aborted.Add(static_cast<uint64_t>(aborted));
   streams_.clear();
   wake_.Cancel();
   stream_.reset();
@@ -143,7 +142,7 @@ void Http2Connection::End() {
 }
 
 void Http2Connection::Terminate(uint32_t error) {
-  (flooded_ ? counters_.floods : counters_.protocol_errors).Add(1);
+  (flooded_ ? stats_.floods : stats_.h2_errors).Add(1);
   nghttp2_session_terminate_session(session_.get(), error);
   Send();
   over_ = true;
@@ -160,6 +159,7 @@ Http2Stream* Http2Connection::Find(int32_t id) {
   return it == streams_.end() ? nullptr : it->second.get();
 }
 
+// Unknown frames do not come here: nghttp2 drops them, for no more than their bytes cost.
 int Http2Connection::OnFrameBegun(const nghttp2_frame_hd& frame) {
   const bool ends = (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   switch (frame.type) {
@@ -174,7 +174,7 @@ int Http2Connection::OnFrameBegun(const nghttp2_frame_hd& frame) {
 }
 
 int Http2Connection::OnStreamBegun(int32_t id) {
-  streams_.emplace(id, std::make_unique<Http2Stream>(session_.get(), id, wake_));
+  streams_.emplace(id, std::make_unique<Http2Stream>(session_.get(), id, wake_, stats_));
   return 0;
 }
 
@@ -198,11 +198,11 @@ int Http2Connection::OnFrame(const nghttp2_frame& frame) {
 int Http2Connection::Route(Http2Stream& stream, bool has_body) {
   std::variant<RequestHead, int> head = stream.request().Finish(has_body);
   if (const int* const status = std::get_if<int>(&head)) {
-    counters_.bad_requests.Add(1);
+    stats_.refused_malformed.Add(1);
     stream.Refuse(*status);
     return 0;
   }
-  counters_.requests.Add(1);
+  stats_.requests.Add(1);
   stream.Answer(router_(stream, std::get<RequestHead>(std::move(head))));
   was_answering_ = true;
   return 0;
@@ -228,7 +228,7 @@ int Http2Connection::OnFrameSent(const nghttp2_frame& frame) {
 
 // The stream is reset for it, which costs its client as little as resetting it.
 int Http2Connection::OnBadFrame(int) {
-  counters_.stream_errors.Add(1);
+  stats_.refused_malformed.Add(1);
   return Charge(resets_);
 }
 
@@ -241,14 +241,14 @@ int Http2Connection::OnStreamClosed(int32_t id) {
   ended_.push_back(std::move(stream));
   wake_.Schedule();
   if (!answered_in_part) return 0;
-  counters_.aborted.Add(1);
+  stats_.aborted.Add(1);
   return Charge(resets_);
 }
 
 std::unique_ptr<HttpConnection> MakeHttp2Connection(EventLoop& loop, std::unique_ptr<Stream> stream,
-                                                    RequestRouter router, Http2Counters& counters,
+                                                    RequestRouter router, HttpsStats& stats,
                                                     std::function<void()> closed, const Http2Limits& limits) {
-  return std::make_unique<Http2Connection>(loop, std::move(stream), std::move(router), counters, std::move(closed),
+  return std::make_unique<Http2Connection>(loop, std::move(stream), std::move(router), stats, std::move(closed),
                                            limits);
 }
 

@@ -24,7 +24,7 @@ namespace ingress {
 
 class Http2Connection final : public HttpConnection {
  public:
-  Http2Connection(EventLoop& loop, std::unique_ptr<Stream> stream, RequestRouter router, Http2Counters& counters,
+  Http2Connection(EventLoop& loop, std::unique_ptr<Stream> stream, RequestRouter router, HttpsStats& stats,
                   std::function<void()> closed, const Http2Limits& limits);
   ~Http2Connection() override;
   Http2Connection(const Http2Connection&) = delete;
@@ -71,7 +71,7 @@ class Http2Connection final : public HttpConnection {
   EventLoop& loop_;
   std::unique_ptr<Stream> stream_;
   const RequestRouter router_;
-  Http2Counters& counters_;
+  HttpsStats& stats_;
   std::function<void()> closed_;
   const Http2Limits limits_;
   Deferred wake_;  // Frames are to be sent, or something is to be settled.

@@ -10,22 +10,10 @@
 
 #include "ingress/event_loop.h"
 #include "ingress/node/http_exchange.h"
+#include "ingress/node/https_stats.h"
 #include "ingress/stream.h"
-#include "relay/core/counters.h"
 
 namespace ingress {
-
-// Written by one loop's thread, read by any.
-struct Http2Counters {
-  relay::Counter connections;
-  relay::Counter requests;         // Given to the router.
-  relay::Counter bad_requests;     // Refused before: 400 (Host), 405 (CONNECT), 431.
-  relay::Counter stream_errors;    // Frames that broke their stream: malformed heads, lengths that do not add up.
-  relay::Counter protocol_errors;  // Connections that broke the protocol.
-  relay::Counter floods;           // Connections closed for resets, pings, settings or the like.
-  relay::Counter quiet_closed;     // Without a request, or without a byte within one, for too long.
-  relay::Counter aborted;          // Requests whose client reset the stream or went away.
-};
 
 struct Http2Limits {
   static constexpr uint32_t kMaxStreams = 100;  // At once. What browsers ask for; nginx and Apache allow about as many.
@@ -38,14 +26,14 @@ struct Http2Limits {
   // Streams that their client ends before the answer is whole cost it nothing, and us a request. A page that is left
   // ends what was under way, kMaxStreams at most.
   int64_t resets_per_s = 33, resets_burst = 200;
-  // Frames that move nothing: pings, settings, priorities, continuations, empty data, unknown ones.
+  // Frames that move nothing: pings, settings, priorities, continuations, empty data.
   int64_t idle_frames_per_s = 100, idle_frames_burst = 1000;
 };
 
 // `closed` is called once when the connection is over, from the loop and never from within a call of the owner's; it
-// may destroy the connection. `counters` outlives it.
+// may destroy the connection. `stats` outlives it.
 std::unique_ptr<HttpConnection> MakeHttp2Connection(EventLoop& loop, std::unique_ptr<Stream> stream,
-                                                    RequestRouter router, Http2Counters& counters,
+                                                    RequestRouter router, HttpsStats& stats,
                                                     std::function<void()> closed, const Http2Limits& limits = {});
 
 }  // namespace ingress

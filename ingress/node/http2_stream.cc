@@ -57,8 +57,8 @@ Http2Stream::~Http2Stream() {
 
 void Http2Stream::Answer(std::unique_ptr<HttpResponder> responder) {
   responder_ = std::move(responder);
-  if (request_.wants_continue()) SendHead({.status = 100, .fields = {}, .content_length = {}});
   responder_->Start();
+  if (request_.wants_continue() && !head_sent_) SendHead({.status = 100, .fields = {}, .content_length = {}});
 }
 
 void Http2Stream::Refuse(int status) {
@@ -99,6 +99,7 @@ void Http2Stream::SubmitHead(const ResponseHead& head, bool with_body) {
   nghttp2_data_provider provider{};
   provider.source.ptr = this;
   provider.read_callback = ReadBody;
+  stats_.CountResponse(head.status);
   nghttp2_submit_response(session_, id_, values.data(), values.size(), with_body ? &provider : nullptr);
   wake_.Schedule();
 }

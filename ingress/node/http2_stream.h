@@ -13,13 +13,15 @@
 #include "ingress/event_loop.h"
 #include "ingress/node/http2_request.h"
 #include "ingress/node/http_exchange.h"
+#include "ingress/node/https_stats.h"
 
 namespace ingress {
 
 // Gives frames to its session, which the connection sends when it is awake. The session outlives it.
 class Http2Stream final : public HttpTransaction {
  public:
-  Http2Stream(nghttp2_session* session, int32_t id, Deferred& wake) : session_(session), id_(id), wake_(wake) {}
+  Http2Stream(nghttp2_session* session, int32_t id, Deferred& wake, HttpsStats& stats)
+      : session_(session), id_(id), wake_(wake), stats_(stats) {}
   ~Http2Stream() override;
   Http2Stream(const Http2Stream&) = delete;
   Http2Stream& operator=(const Http2Stream&) = delete;
@@ -57,6 +59,7 @@ class Http2Stream final : public HttpTransaction {
   nghttp2_session* const session_;
   const int32_t id_;
   Deferred& wake_;
+  HttpsStats& stats_;
   Http2Request request_;
   std::unique_ptr<HttpResponder> responder_;
   std::optional<ResponseHead> head_only_;  // Of an answer without a body: goes with its end.

@@ -21,8 +21,9 @@ struct HttpsStats {
   relay::Counter misdirected;        // 421.
   // A head did not come in time; a body or the client's reading stalled. Idle connections are closed uncounted.
   relay::Counter head_timeout, body_timeout, send_timeout;
-  relay::Counter aborted;  // Answers cut short, by either side.
-  relay::Counter floods;   // h2 connections closed for resets and the like.
+  relay::Counter aborted;    // Answers cut short, by either side.
+  relay::Counter h2_errors;  // h2 connections that broke the protocol.
+  relay::Counter floods;     // h2 connections closed for resets and the like.
 
   void CountResponse(int status) {
     const auto hundreds = static_cast<size_t>(status / 100);
