@@ -30,7 +30,7 @@ EventLoop::~EventLoop() {
 }
 
 void EventLoop::Run() {
-  while (!stop_) {
+  while (!std::exchange(stop_, false)) {
     const int count = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), WaitMs());
     now_ = ReadClock();
     event_count_ = std::max(count, 0);  // EINTR, at worst.

@@ -36,7 +36,7 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  void Run();   // Until Stop. The caller's thread is the loop's.
+  void Run();   // Until Stop, after which it may be called again. The caller's thread is the loop's.
   void Stop();  // Any thread.
   // Any thread: runs `work` on the loop's thread. What was posted before Stop and has not run is dropped with the loop.
   void Post(std::function<void()> work);

@@ -101,7 +101,10 @@ TlsStream::~TlsStream() {
   if (io_.fd() < 0) return;
   const bool finished = ended_ && end_sent_ && unsent_.empty();
   if (!end_sent_ && !failed_ && !taken_back_) EndWrite();
-  if (finished || io_.broken() || (io_.ended() && unsent_.empty())) return Close();
+  if (finished || io_.broken() || (io_.ended() && unsent_.empty())) {
+    Close();
+    return;
+  }
   loop_.Remove(io_.fd(), *this);
   closer_->Close(io_.Release(), std::move(unsent_));
 }

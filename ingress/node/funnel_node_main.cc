@@ -8,6 +8,7 @@
 #include "ingress/event_loop.h"
 #include "ingress/node/funnel_node.h"
 #include "ingress/node/funnel_node_flags.h"
+#include "ingress/node/https_figures.h"
 #include "ingress/node/https_service.h"
 #include "ingress/node/node_check.h"
 #include "relay/control/log.h"
@@ -32,7 +33,11 @@ int Print(const ingress::NodeReport& report) {
 absl::Status Serve(const ingress::NodeOptions& options) {
   ingress::EventLoop loop;
   const std::unique_ptr<ingress::HttpsServer> https = ingress::MakeHttpsService(loop);
-  return ingress::RunNode(options, {.loop = loop, .https = *https, .drain_https = [&] { https->Drain(); }});
+  return ingress::RunNode(
+      options, {.loop = loop,
+                .https = *https,
+                .more_metrics = [&](auto& out) { ingress::CollectHttps(https->stats(), https->backends(), out); },
+                .drain_https = [&] { https->Drain(); }});
 }
 
 }  // namespace

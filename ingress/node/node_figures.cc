@@ -8,7 +8,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "relay/control/metrics_family.h"
+#include "ingress/node/collector.h"
 
 namespace ingress {
 namespace {
@@ -16,33 +16,10 @@ namespace {
 namespace json = boost::json;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using relay::Counter;
 using relay::metrics::Add;
 using relay::metrics::AddValue;
-using relay::metrics::Family;
 
 constexpr double kDayS = 86'400;
-
-struct Named {
-  const char* name;
-  const Counter& counter;
-};
-
-class Collector {
- public:
-  void Gauge(std::string_view name, std::string_view help, uint64_t value) {
-    Add(all.emplace_back(Family(name, help, MetricType::Gauge)), {}, value);
-  }
-  void Count(std::string_view name, std::string_view help, const Counter& counter) {
-    Add(all.emplace_back(Family(name, help, MetricType::Counter)), {}, counter.Get());
-  }
-  void CountEach(std::string_view name, std::string_view help, const char* label, std::initializer_list<Named> each) {
-    MetricFamily& family = all.emplace_back(Family(name, help, MetricType::Counter));
-    for (const Named& one : each) Add(family, {{label, one.name}}, one.counter.Get());
-  }
-
-  std::vector<MetricFamily> all;
-};
 
 void CollectFunnel(const FunnelManager::Stats& stats, Collector& out) {
   out.Gauge("funnel_node_connections", "Connections between the 101 and their end.", stats.active.Get());
@@ -67,23 +44,22 @@ void CollectPeerApi(const PeerApiServer::Stats& stats, Collector& out) {
   out.CountEach("funnel_node_peerapi_closed_total", "peerAPI connections closed without an answer.", "reason",
                 {{"limit", stats.refused_limit}, {"source_limit", stats.refused_source}, {"timeout", stats.timed_out}});
   out.Count("funnel_node_accept_failed_total", "Pauses because no connection could be accepted.", stats.accept_failed);
-  MetricFamily& refused =
-      out.all.emplace_back(Family("funnel_node_refused_total", "peerAPI refusals by status.", MetricType::Counter));
+  MetricFamily& refused = out.Family("funnel_node_refused_total", "peerAPI refusals by status.", MetricType::Counter);
   for (size_t i = 0; i < stats.kStatuses.size(); ++i) {
     Add(refused, {{"status", std::to_string(stats.kStatuses[i])}}, stats.refused[i].Get());
   }
 }
 
 void CollectCertificates(const Certificates& certificates, Collector& out) {
-  MetricFamily days = Family("funnel_node_certificate_days_left", "Until a certificate ends.", MetricType::Gauge);
-  MetricFamily good =
-      Family("funnel_node_certificate_good", "1: the name's handshakes may succeed.", MetricType::Gauge);
+  MetricFamily& good =
+      out.Family("funnel_node_certificate_good", "1: the name's handshakes may succeed.", MetricType::Gauge);
   for (const Certificates::Status& status : certificates.status()) {
-    Add(good, {{"name", status.name}}, status.error.empty() ? 1 : 0);
+    Add(good, {{"name", status.name}}, status.error.empty() ? 1U : 0U);
+  }
+  MetricFamily& days = out.Family("funnel_node_certificate_days_left", "Until a certificate ends.", MetricType::Gauge);
+  for (const Certificates::Status& status : certificates.status()) {
     if (status.not_after) AddValue(days, {{"name", status.name}}, DaysLeft(*status.not_after));
   }
-  out.all.push_back(std::move(days));
-  out.all.push_back(std::move(good));
 }
 
 json::array CertificatesJson(const Certificates& certificates) {
@@ -117,15 +93,16 @@ NodeFigures::Snapshot NodeFigures::snapshot() const {
 }
 
 std::string NodeFigures::MetricsText() const {
-  Collector out;
+  std::vector<MetricFamily> families;
+  Collector out(families);
   CollectFunnel(funnel_, out);
   CollectPeerApi(peerapi_, out);
   out.CountEach("funnel_node_config_reloads_total", "Serve configs read again.", "result",
                 {{"ok", reloads}, {"failed", reloads_failed}});
   if (const Snapshot now = snapshot(); now.second != nullptr) CollectCertificates(*now.second, out);
-  if (more_) more_(out.all);
+  if (more_) more_(families);
   std::ostringstream text;
-  prometheus::TextSerializer().Serialize(text, out.all);
+  prometheus::TextSerializer().Serialize(text, families);
   return text.str();
 }
 
