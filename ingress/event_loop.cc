@@ -30,7 +30,7 @@ EventLoop::~EventLoop() {
 }
 
 void EventLoop::Run() {
-  while (!stop_) {
+  while (!std::exchange(stop_, false)) {
     const int count = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), WaitMs());
     now_ = ReadClock();
     event_count_ = std::max(count, 0);  // EINTR, at worst.
@@ -96,6 +96,10 @@ void EventLoop::Modify(int fd, uint32_t events, Handler& handler) {
 
 void EventLoop::Remove(int fd, Handler& handler) {
   epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  RemoveClosing(handler);
+}
+
+void EventLoop::RemoveClosing(Handler& handler) {
   for (int i = event_next_; i < event_count_; ++i) {
     epoll_event& event = events_[static_cast<size_t>(i)];
     if (event.data.ptr == &handler) event = {};

@@ -36,7 +36,7 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  void Run();   // Until Stop. The caller's thread is the loop's.
+  void Run();   // Until Stop, after which it may be called again. The caller's thread is the loop's.
   void Stop();  // Any thread.
   // Any thread: runs `work` on the loop's thread. What was posted before Stop and has not run is dropped with the loop.
   void Post(std::function<void()> work);
@@ -47,6 +47,9 @@ class EventLoop {
   void Modify(int fd, uint32_t events, Handler& handler);
   // No event reaches `handler` any more, not even one that was fetched already. Before the descriptor is closed.
   void Remove(int fd, Handler& handler);
+  // The same of a descriptor that is closed before anything else happens, and that nobody has duplicated: it leaves the
+  // loop by that, which saves a system call.
+  void RemoveClosing(Handler& handler);
 
   // Read once a turn of the loop.
   Instant now() const { return now_; }

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "ingress/node/file_identity.h"
@@ -59,6 +60,7 @@ struct ConfigWatch::Shared : std::enable_shared_from_this<ConfigWatch::Shared> {
   void Look(bool forced);
   void Serve();
   void Tell();
+  void TellRead(bool good);
 };
 
 absl::Status ConfigWatch::Shared::ReadConfig() {
@@ -81,17 +83,29 @@ bool ConfigWatch::Shared::ReadCertificates() {
 
 void ConfigWatch::Shared::Look(bool forced) {
   bool is_new = false;
+  std::optional<bool> read;
   if (forced || FileIdentity::Of(options.path) != identity) {
     if (const absl::Status bad = ReadConfig(); !bad.ok()) {
       relay::Log(relay::LogLevel::kError, "serve config refused, the old one stays",
                  {{"error", std::string(bad.message())}});
+      read = false;
     } else {
       relay::Log(relay::LogLevel::kInfo, "serve config loaded", {{"file", options.path}});
       is_new = true;
+      read = true;
     }
   }
   is_new |= ReadCertificates();
   if (is_new) Tell();
+  if (read) TellRead(*read);
+}
+
+void ConfigWatch::Shared::TellRead(bool good) {
+  const std::lock_guard lock(mutex);
+  if (loop == nullptr || options.read == nullptr) return;
+  loop->Post([self = shared_from_this(), good] {
+    if (self->changed != nullptr) self->options.read(good);
+  });
 }
 
 void ConfigWatch::Shared::Tell() {

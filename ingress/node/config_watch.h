@@ -25,6 +25,8 @@ class ConfigWatch {
     std::string path;           // The serve config's.
     std::vector<AddrPort> own;  // As ServeConfig::Load takes them.
     Duration period = std::chrono::seconds(1);
+    // On the loop's thread, after each time that the config was read again, behind `changed`: was it good?
+    std::function<void(bool good)> read = {};
   };
   // What is in force now.
   struct Snapshot {

@@ -1,0 +1,99 @@
+#include "ingress/node/backend_pool.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+namespace ingress {
+
+BackendPool::BackendPool(EventLoop& loop, Dial dial, BackendTimes times)
+    : loop_(loop), dial_(std::move(dial)), times_(times), expiry_(loop, [this] { Expire(); }) {}
+
+BackendPool::~BackendPool() {
+  while (!slots_.empty()) {
+    // The last of them takes the slot with it.
+    auto idle = std::move(slots_.begin()->second.idle);
+    if (idle.empty()) break;  // In use, which nobody may.
+  }
+}
+
+size_t BackendPool::open() const {
+  size_t open = 0;
+  for (const auto& [key, slot] : slots_) open += slot.open;
+  return open;
+}
+
+size_t BackendPool::idle() const {
+  size_t idle = 0;
+  for (const auto& [key, slot] : slots_) idle += slot.idle.size();
+  return idle;
+}
+
+std::unique_ptr<BackendConnection> BackendPool::Take(const Backend& backend, bool fresh) {
+  const auto slot = slots_.try_emplace(Key{backend.addr, backend.tls, backend.verify, backend.host}).first;
+  std::list<std::unique_ptr<BackendConnection>>& idle = slot->second.idle;
+  if (!idle.empty() && !fresh) {  // The one that was used last: the others get to expire.
+    std::unique_ptr<BackendConnection> connection = std::move(idle.back());
+    idle.pop_back();
+    connection->reused_ = true;
+    connection->stream_->OnReady(nullptr);
+    counters_.reused.Add(1);
+    return connection;
+  }
+  if (slot->second.open >= kMaxOpen && !idle.empty()) idle.pop_front();
+  if (slot->second.open >= kMaxOpen) return nullptr;
+  auto connection = std::make_unique<BackendConnection>(*this, slot);
+  counters_.connects.Add(1);
+  connection->stream_ = dial_(loop_, backend);
+  return connection;
+}
+
+void BackendPool::GiveBack(std::unique_ptr<BackendConnection> connection) {
+  // It has been read up to kAgain, so whatever comes makes it ready: an end, or bytes that nobody asked for.
+  char byte = 0;
+  if (connection->stream_->Read(std::span(&byte, 1)).status != IoStatus::kAgain) return;
+  std::list<std::unique_ptr<BackendConnection>>& idle = connection->slot_->second.idle;
+  if (idle.size() >= kMaxIdle) return;
+  BackendConnection& waits = *connection;
+  waits.idle_since_ = loop_.now();
+  waits.stream_->OnReady([this, &waits] { OnIdleReady(waits); });
+  idle.push_back(std::move(connection));
+  if (!expiry_.is_set()) expiry_.Set(times_.idle);
+}
+
+void BackendPool::OnIdleReady(BackendConnection& connection) {
+  char byte = 0;
+  if (connection.stream_->Read(std::span(&byte, 1)).status == IoStatus::kAgain) return;
+  std::list<std::unique_ptr<BackendConnection>>& idle = connection.slot_->second.idle;
+  const auto it = std::find_if(idle.begin(), idle.end(), [&](const auto& one) { return one.get() == &connection; });
+  const std::unique_ptr<BackendConnection> gone = std::move(*it);
+  idle.erase(it);
+}
+
+void BackendPool::Expire() {
+  Instant next = Instant::max();
+  for (auto slot = slots_.begin(); slot != slots_.end();) {
+    auto& idle = (slot++)->second.idle;  // Which the last of its connections takes along.
+    std::list<std::unique_ptr<BackendConnection>> expired;
+    while (!idle.empty() && idle.front()->idle_since_ + times_.idle <= loop_.now()) {
+      expired.splice(expired.end(), idle, idle.begin());
+    }
+    if (!idle.empty()) next = std::min(next, idle.front()->idle_since_ + times_.idle);
+  }
+  if (next != Instant::max()) expiry_.SetAt(next);
+}
+
+void BackendPool::Closed(Slots::iterator slot) {
+  if (--slot->second.open == 0) slots_.erase(slot);
+}
+
+BackendConnection::BackendConnection(BackendPool& pool, BackendPool::Slots::iterator slot) : pool_(pool), slot_(slot) {
+  ++slot_->second.open;
+}
+
+BackendConnection::~BackendConnection() {
+  stream_.reset();
+  pool_.Closed(slot_);
+}
+
+}  // namespace ingress
