@@ -312,6 +312,22 @@ TEST_F(BackendResponderTest, ABackendMayAnswerBeforeItHasReadTheBody) {
   EXPECT_TRUE(thread.Await([&] { return pool->open() == 0 && Peer(0).ended; }));
 }
 
+TEST_F(BackendResponderTest, AnAnswerCountsAlthoughItsSenderReadsNoMore) {
+  Exchange& exchange = Begin(Request("PUT", 1'000'000));
+  AwaitRequests(0, 1);
+  thread.Call([&] {
+    Peer(0).pauses = true;
+    exchange.responder->OnBody(std::string(10'000, 'x'));
+  });
+  EXPECT_TRUE(thread.Await([&] { return exchange.transaction.consumed == 10'000; }));
+  thread.Call([&] {
+    Peer(0).Send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    Peer(0).stream.reset();  // With bytes unread: a reset. The loop has not heard of either when it writes on.
+    exchange.responder->OnBody(std::string(10'000, 'x'));
+  });
+  AwaitAnswer(exchange, "[413 0].");
+}
+
 TEST_F(BackendResponderTest, ARequestThatIsNotWhatItAnnouncedIsCutOff) {
   Exchange& longer = Begin(Request("PUT", 2));
   thread.Call([&] { longer.responder->OnBody("abc"); });
