@@ -34,7 +34,12 @@ BytePump::BytePump(EventLoop& loop, std::unique_ptr<Stream> a, std::unique_ptr<S
   again_.Schedule();  // Either may have bytes already.
 }
 
-BytePump::~BytePump() = default;
+// What is cut short must not look whole.
+BytePump::~BytePump() {
+  if (!ended_) return;
+  a_->Abort();
+  b_->Abort();
+}
 
 void BytePump::OnReady() {
   const Visit up = Move(up_);

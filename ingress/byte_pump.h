@@ -22,7 +22,7 @@ class BytePump {
   // Takes both streams over. `ended` is called once, from the loop; it may destroy the pump, and with it the streams.
   BytePump(EventLoop& loop, std::unique_ptr<Stream> a, std::unique_ptr<Stream> b, Duration idle_time,
            std::function<void(End)> ended);
-  ~BytePump();
+  ~BytePump();  // Before its end: resets both.
   BytePump(const BytePump&) = delete;
   BytePump& operator=(const BytePump&) = delete;
 

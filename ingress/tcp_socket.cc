@@ -89,11 +89,19 @@ relay::Fd ConnectTcp(const AddrPort& addr) {
   relay::Fd fd = OpenSocket(addr);
   if (fd.get() < 0) return fd;
   Set(fd.get(), IPPROTO_TCP, TCP_NODELAY);
+  KeepAlive(fd.get());
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), size) == 0 || errno == EINPROGRESS) return fd;
   const int error = errno;
   fd = relay::Fd();
   errno = error;
   return fd;
+}
+
+void KeepAlive(int fd) {
+  const int idle_s = 60;
+  Set(fd, SOL_SOCKET, SO_KEEPALIVE);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
 }
 
 AddrPort LocalAddr(int fd) {

@@ -17,6 +17,8 @@ relay::Fd AcceptTcp(int listener, AddrPort& remote);
 // Begins to connect. Without a descriptor (errno): it has failed already.
 relay::Fd ConnectTcp(const AddrPort& addr);
 
+// Finds out that the other side is gone, a minute and a few probes later.
+void KeepAlive(int fd);
 AddrPort LocalAddr(int fd);
 // Closing it is a reset from now on (RFC 9293 section 3.6.1's ABORT).
 void ResetOnClose(int fd);

@@ -133,7 +133,7 @@ bool TlsStream::Flush() {
   }
   if (io_.broken()) rest = {};
   if (unsent_.empty() || rest.empty()) {
-    unsent_ = std::string(rest);
+    std::string(rest).swap(unsent_);  // An empty one keeps no memory.
   } else {
     unsent_.erase(0, unsent_.size() - rest.size());
   }

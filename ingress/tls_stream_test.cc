@@ -179,6 +179,8 @@ TEST_F(TlsStreamTest, PlainTextFails) {
 
 // What asks for an answer and reads none of them may not fill the memory.
 TEST_F(TlsStreamTest, WhoDoesNotReadIsNotReadForEver) {
+  const int small = 8192;  // Soon full.
+  setsockopt(pair_.ours.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
   Connect();
   std::thread client([&] {
     for (int i = 0; i < 200'000; ++i) {

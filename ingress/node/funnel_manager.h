@@ -35,17 +35,29 @@ class FunnelManager : public IngressTargets {
   static constexpr size_t kMaxFinished = 256;            // Waiting for Accept.
   static constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
 
-  struct Stats {              // Written by the loop's thread; read by any.
-    relay::Counter accepted;  // 101 sent.
+  struct Options {  // Tests shorten the times.
+    Duration handshake_timeout = kHandshakeTimeout;
+    Duration dial_timeout = std::chrono::seconds(5);  // Of a TCPForward's backend.
+    Duration idle_time = std::chrono::hours(1);       // Of a TCPForward.
+    size_t max_active = 8192;                         // Two descriptors each: beyond, HasRoom is false.
+  };
+
+  struct Stats {                 // Written by the loop's thread; read by any.
+    relay::Counter accepted;     // 101 sent.
+    relay::Counter handshaking;  // Now.
     relay::Counter queue_full;
     relay::Counter handshakes;  // Finished.
     relay::Counter handshake_failed, handshake_timeout, wrong_name, no_certificate, acme;
-    relay::Counter active;  // Connections that are served now.
-    relay::Counter bytes_in, bytes_out;
+    relay::Counter active;               // Connections from the 101 to their end.
+    relay::Counter finished_full;        // Finished, but as many as may wait for Accept wait already.
+    relay::Counter bytes_in, bytes_out;  // From and to clients, decrypted.
     relay::Counter backend_failed;
   };
 
-  static std::unique_ptr<FunnelManager> Make(EventLoop& loop, HttpsService& https);
+  static std::unique_ptr<FunnelManager> Make(EventLoop& loop, HttpsService& https) {
+    return Make(loop, https, Options());
+  }
+  static std::unique_ptr<FunnelManager> Make(EventLoop& loop, HttpsService& https, const Options& options);
 
   // For connections from now on; open ones keep theirs.
   virtual void SetConfig(std::shared_ptr<const ServeConfig> config) = 0;
@@ -57,7 +69,8 @@ class FunnelManager : public IngressTargets {
   // Sends the 101, then the stream is the client's.
   virtual void Take(relay::Fd fd, std::string behind, const IngressRequest& request) = 0;
 
-  // Error: the target has a listener, or serve config has it already.
+  // Error: the target has a listener, or serve config has it already. A config that comes to serve it later does not
+  // take it from its listener.
   virtual absl::StatusOr<std::unique_ptr<FunnelListener>> Listen(const HostPort& target,
                                                                  std::function<void()> ready) = 0;
   virtual const Stats& stats() const = 0;

@@ -88,8 +88,9 @@ class Reader {
   absl::Status ReadRoot(const JsonNode& root) {
     const auto read_peers = [this](const JsonNode& node) {
       absl::StatusOr<relay::Policy> peers = relay::Policy::FromPeers(file_, node);
-      if (peers.ok()) config_.peers = *std::move(peers);
-      return peers.status();
+      if (!peers.ok()) return peers.status();
+      config_.peers = *std::move(peers);
+      return absl::OkStatus();
     };
     const auto read_acme = [this](const JsonNode& node) {
       const absl::StatusOr<Backend> backend = ParseForwardTarget(node.string);

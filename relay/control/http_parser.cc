@@ -124,8 +124,13 @@ class HttpParser::Impl {
         break;
       }
     }
-    if (state == State::kComplete || state == State::kBodyTooBig) FillRequest();
+    if (head_complete()) FillRequest();
     return taken;
+  }
+
+  // Of a body that is too big by its own account, the parser does not say that the head is done.
+  bool head_complete() const {
+    return state == State::kComplete || state == State::kBodyTooBig || (state == State::kReading && storage.head_done);
   }
 
   void FillRequest() {
@@ -160,6 +165,7 @@ HttpParser::HttpParser() : impl_(std::make_unique<Impl>()) {}
 HttpParser::~HttpParser() = default;
 size_t HttpParser::Put(std::string_view bytes) { return impl_->Put(bytes); }
 HttpParser::State HttpParser::state() const { return impl_->state; }
+bool HttpParser::head_complete() const { return impl_->head_complete(); }
 bool HttpParser::WaitsForContinue() const { return impl_->WaitsForContinue(); }
 bool HttpParser::keep_alive() const { return impl_->storage.keep_alive; }
 HttpRequest& HttpParser::request() { return impl_->request; }

@@ -28,6 +28,8 @@ class HttpParser {
   // Takes nothing more once the state is not kReading.
   size_t Put(std::string_view bytes);
   State state() const;
+  // request() is whole but for its body, of which some may still be to come.
+  bool head_complete() const;
   // The client wants a word before it sends its body (Expect: 100-continue).
   bool WaitsForContinue() const;
   bool keep_alive() const;

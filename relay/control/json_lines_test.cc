@@ -38,6 +38,7 @@ TEST(JsonLinesTest, AnErrorSaysFileAndLine) {
   for (int i = 1; i < 32; ++i) crowd += ",\n\"m" + std::to_string(i) + "\":0";
   EXPECT_EQ(ErrorOf(crowd + "}"), "");
   EXPECT_EQ(ErrorOf(crowd + ",\"one more\":0}"), "f.json:32: an object has more than 32 members");
+  EXPECT_TRUE(JsonFile("f.json", 33).Parse(crowd + ",\"one more\":0}").ok());
   EXPECT_NE(ErrorOf(std::string(1000, '[')), "");
   EXPECT_EQ(ErrorOf("18446744073709551615"), "");
 }

@@ -1,0 +1,151 @@
+#include "ingress/node/node_figures.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <cmath>
+#include <sstream>
+#include <string_view>
+
+#include "relay/control/metrics_family.h"
+
+namespace ingress {
+namespace {
+
+namespace json = boost::json;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using relay::Counter;
+using relay::metrics::Add;
+using relay::metrics::AddValue;
+using relay::metrics::Family;
+
+constexpr double kDayS = 86'400;
+
+struct Named {
+  const char* name;
+  const Counter& counter;
+};
+
+class Collector {
+ public:
+  void Gauge(std::string_view name, std::string_view help, uint64_t value) {
+    Add(all.emplace_back(Family(name, help, MetricType::Gauge)), {}, value);
+  }
+  void Count(std::string_view name, std::string_view help, const Counter& counter) {
+    Add(all.emplace_back(Family(name, help, MetricType::Counter)), {}, counter.Get());
+  }
+  void CountEach(std::string_view name, std::string_view help, const char* label, std::initializer_list<Named> each) {
+    MetricFamily& family = all.emplace_back(Family(name, help, MetricType::Counter));
+    for (const Named& one : each) Add(family, {{label, one.name}}, one.counter.Get());
+  }
+
+  std::vector<MetricFamily> all;
+};
+
+void CollectFunnel(const FunnelManager::Stats& stats, Collector& out) {
+  out.Gauge("funnel_node_connections", "Connections between the 101 and their end.", stats.active.Get());
+  out.Gauge("funnel_node_handshaking", "Connections in their TLS handshake.", stats.handshaking.Get());
+  out.Count("funnel_node_accepted_total", "Connections taken over from an ingress (101).", stats.accepted);
+  out.CountEach("funnel_node_handshakes_total", "TLS handshakes by what became of them.", "result",
+                {{"done", stats.handshakes},
+                 {"failed", stats.handshake_failed},
+                 {"timeout", stats.handshake_timeout},
+                 {"wrong_name", stats.wrong_name},
+                 {"no_certificate", stats.no_certificate},
+                 {"acme", stats.acme}});
+  out.Count("funnel_node_listener_full_total", "Connections that no listener had room for.", stats.finished_full);
+  out.Count("funnel_node_backend_failed_total", "TCPForward backends that did not answer.", stats.backend_failed);
+  out.CountEach("funnel_node_bytes_total", "Bytes of clients, decrypted.", "direction",
+                {{"in", stats.bytes_in}, {"out", stats.bytes_out}});
+}
+
+void CollectPeerApi(const PeerApiServer::Stats& stats, Collector& out) {
+  out.Gauge("funnel_node_peerapi_connections", "peerAPI connections that have not asked yet.", stats.connections.Get());
+  out.Count("funnel_node_peerapi_accepted_total", "peerAPI connections.", stats.accepted);
+  out.CountEach("funnel_node_peerapi_closed_total", "peerAPI connections closed without an answer.", "reason",
+                {{"limit", stats.refused_limit}, {"source_limit", stats.refused_source}, {"timeout", stats.timed_out}});
+  out.Count("funnel_node_accept_failed_total", "Pauses because no connection could be accepted.", stats.accept_failed);
+  MetricFamily& refused =
+      out.all.emplace_back(Family("funnel_node_refused_total", "peerAPI refusals by status.", MetricType::Counter));
+  for (size_t i = 0; i < stats.kStatuses.size(); ++i) {
+    Add(refused, {{"status", std::to_string(stats.kStatuses[i])}}, stats.refused[i].Get());
+  }
+}
+
+void CollectCertificates(const Certificates& certificates, Collector& out) {
+  MetricFamily days = Family("funnel_node_certificate_days_left", "Until a certificate ends.", MetricType::Gauge);
+  MetricFamily good =
+      Family("funnel_node_certificate_good", "1: the name's handshakes may succeed.", MetricType::Gauge);
+  for (const Certificates::Status& status : certificates.status()) {
+    Add(good, {{"name", status.name}}, status.error.empty() ? 1 : 0);
+    if (status.not_after) AddValue(days, {{"name", status.name}}, DaysLeft(*status.not_after));
+  }
+  out.all.push_back(std::move(days));
+  out.all.push_back(std::move(good));
+}
+
+json::array CertificatesJson(const Certificates& certificates) {
+  json::array list;
+  for (const Certificates::Status& status : certificates.status()) {
+    json::object one = {{"Name", status.name}};
+    if (!status.error.empty()) one["Error"] = status.error;
+    if (!status.warning.empty()) one["Warning"] = status.warning;
+    if (status.not_after) one["DaysLeft"] = std::floor(DaysLeft(*status.not_after));
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+}  // namespace
+
+double DaysLeft(int64_t not_after) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return (static_cast<double>(not_after) - std::chrono::duration<double>(now).count()) / kDayS;
+}
+
+void NodeFigures::Set(std::shared_ptr<const ServeConfig> config, std::shared_ptr<const Certificates> certificates) {
+  Snapshot snapshot{std::move(config), std::move(certificates)};
+  const std::lock_guard lock(mutex_);
+  snapshot_.swap(snapshot);
+}
+
+NodeFigures::Snapshot NodeFigures::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return snapshot_;
+}
+
+std::string NodeFigures::MetricsText() const {
+  Collector out;
+  CollectFunnel(funnel_, out);
+  CollectPeerApi(peerapi_, out);
+  out.CountEach("funnel_node_config_reloads_total", "Serve configs read again.", "result",
+                {{"ok", reloads}, {"failed", reloads_failed}});
+  if (const Snapshot now = snapshot(); now.second != nullptr) CollectCertificates(*now.second, out);
+  if (more_) more_(out.all);
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, out.all);
+  return text.str();
+}
+
+std::string NodeFigures::StatusJson() const {
+  const Snapshot now = snapshot();
+  if (now.first == nullptr) return "{}\n";
+  json::array listen;
+  for (const AddrPort& addr : now.first->listen) listen.emplace_back(addr.ToString());
+  const json::object status = {
+      {"Ready", ready.load()},
+      {"Listen", std::move(listen)},
+      {"Config", json::parse(FormatStatusJson(*now.first))},
+      {"Certificates", CertificatesJson(*now.second)},
+      {"Connections", funnel_.active.Get()},
+      {"Accepted", funnel_.accepted.Get()},
+      {"Handshakes", funnel_.handshakes.Get()},
+      {"ConfigReloads", reloads.Get()},
+      {"ConfigReloadsFailed", reloads_failed.Get()},
+  };
+  return json::serialize(status) + '\n';
+}
+
+}  // namespace ingress
