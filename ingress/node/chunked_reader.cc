@@ -72,7 +72,7 @@ void ChunkedReader::TakeSize(char c) {
 void ChunkedReader::TakeExtension(char c) {
   if (c == '\r') {
     at_ = At::kSizeEnd;
-  } else if (!IsValueChar(c)) {
+  } else if (c != ';' && c != '=' && !IsTokenChar(c)) {
     Refuse("malformed chunk extension");
   } else if (++extension_ > kMaxExtension || ++extensions_ > kMaxExtensions) {
     Refuse("chunk extension too long");

@@ -13,8 +13,10 @@ namespace ingress {
 
 class ChunkedReader {
  public:
-  static constexpr size_t kMaxSizeDigits = 15;      // 2^60 - 1: no sum with it overflows.
-  static constexpr size_t kMaxExtension = 256;      // A chunk's. Nothing is done with extensions.
+  static constexpr size_t kMaxSizeDigits = 15;  // 2^60 - 1: no sum with it overflows.
+  // A chunk's. Nothing is done with extensions. Quoted ones are refused: readers disagree on where they end, and nobody
+  // sends any.
+  static constexpr size_t kMaxExtension = 256;
   static constexpr size_t kMaxExtensions = 16'384;  // A body's: else a byte a chunk would carry 256 for nothing.
   static constexpr size_t kMaxTrailers = 8'192;
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -58,7 +61,7 @@ Outcome Read(std::string_view bytes, size_t piece = SIZE_MAX, size_t max_body = 
 constexpr std::string_view kChunkedRequest =
     "POST /a?b=c HTTP/1.1\r\nHost: node.example\r\nTransfer-Encoding: chunked\r\nX-One:  1 \r\nTE: trailers\r\n"
     "Connection: TE, x-two\r\nX-Two: 2\r\n\r\n"
-    "5;name=\"v\"\r\nhello\r\n0A\r\n, streamed\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\nX-Forwarded-For: "
+    "5;name=v;w\r\nhello\r\n0A\r\n, streamed\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\nX-Forwarded-For: "
     "1.2.3.4\r\n\r\n"
     "GET /next";
 
@@ -209,6 +212,8 @@ TEST(Http1RequestReaderTest, RefusesOddChunks) {
       ";x\r\n",
       "5\t;x\r\nhello\r\n",  //
       "5;x\x01\r\nhello\r\n",
+      "5;a=\"b\"\r\nhello\r\n",
+      "5; a\r\nhello\r\n",
       "5;x\nhello\r\n",                          //
       "fffffffffffffffff\r\n",                   // Overflow.
       "0000000000000005\r\nhello\r\n0\r\n\r\n",  // More digits than any size has.
@@ -229,6 +234,20 @@ TEST(Http1RequestReaderTest, RefusesOddChunks) {
   }
   EXPECT_EQ(Read(head + "5;" + long_extension.substr(1) + "\r\nhello\r\n0\r\n\r\n").state, State::kComplete);
   EXPECT_EQ(Read(head + "000000000000005\r\nhello\r\n0\r\n\r\n").body, "hello");
+}
+
+TEST(Http1RequestReaderTest, TheFuzzersCorpusIsWhatItsNamesSay) {
+  size_t files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(RELAYD_SOURCE_DIR "/tests/fuzz/corpus/http1_request")) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    const std::string name = file.path().filename();
+    const State state = Read(bytes).state;
+    EXPECT_EQ(state == State::kRefused, name.starts_with("refused_")) << name;
+    EXPECT_EQ(state == State::kHead || state == State::kBody, name.ends_with("_cut")) << name;
+    ++files;
+  }
+  EXPECT_GT(files, 50u);
 }
 
 TEST(Http1RequestReaderTest, Limits) {

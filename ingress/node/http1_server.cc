@@ -73,6 +73,7 @@ class Http1Connection final : public HttpConnection, public HttpTransaction {
   bool MustClose() const;
   void ClientGone();
   void OnTimeout();
+  void End();
 
   void Rest();
   Wait WaitsFor() const;
@@ -104,9 +105,10 @@ class Http1Connection final : public HttpConnection, public HttpTransaction {
 };
 
 void Http1Connection::Turn() {
+  if (phase_ == Phase::kOver) return;
   for (size_t i = 0; i < kTurnSteps; ++i) {
     const bool progress = Step();
-    if (phase_ == Phase::kOver) return closed_();
+    if (phase_ == Phase::kOver) return End();
     if (!progress) return Rest();
   }
   turn_.Schedule();
@@ -370,6 +372,14 @@ void Http1Connection::OnTimeout() {
     stream_->Abort();
   }
   ClientGone();
+  End();
+}
+
+// Its owner may take its time to destroy it.
+void Http1Connection::End() {
+  turn_.Cancel();
+  timer_.Cancel();
+  stream_.reset();
   closed_();
 }
 

@@ -21,8 +21,10 @@ struct Http1ServerTest : testing::Test {
     connection = MakeHttp1Connection(
         loop, client.TakeStream(), backend.router(), stats,
         [this] {
+          EXPECT_FALSE(closed) << "it is told once";
           closed = true;
-          connection.reset();
+          turns_left = 3;
+          bury.Schedule();
         },
         times);
   }
@@ -41,6 +43,9 @@ struct Http1ServerTest : testing::Test {
   HttpsStats stats;
   bool closed = false;
   std::unique_ptr<HttpConnection> connection;
+  // An owner may take its time to destroy it.
+  int turns_left = 0;
+  Deferred bury{loop, [this] { turns_left-- > 0 ? bury.Schedule() : connection.reset(); }};
 };
 
 }  // namespace ingress

@@ -1,0 +1,79 @@
+#include "ingress/node/https_service.h"
+
+#include <list>
+#include <utility>
+
+#include "ingress/lingering_close.h"
+#include "ingress/node/backend_dial.h"
+#include "ingress/node/backend_responder.h"
+#include "ingress/node/http1_server.h"
+#include "ingress/node/http2_server.h"
+#include "ingress/node/site_router.h"
+
+namespace ingress {
+namespace {
+
+constexpr std::string_view kTooMany =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n"
+    "Retry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n";
+
+class Service final : public HttpsServer {
+ public:
+  Service(EventLoop& loop, BackendFactory proxy)
+      : loop_(loop),
+        pool_(loop, MakeBackendDial(std::make_shared<LingeringCloser>(loop))),
+        proxy_(std::move(proxy)),
+        bury_(loop, [this] { over_.clear(); }) {
+    if (proxy_) return;
+    proxy_ = [this](HttpTransaction& transaction, const RequestHead& head, const Backend& backend) {
+      return MakeBackendResponder(pool_, transaction, head, backend);
+    };
+  }
+
+  void Serve(FunnelConnection connection, bool h2, std::shared_ptr<const ServeConfig> config) override {
+    if (open_.size() >= kMaxConnections) {
+      stats_.refused_limit.Add(1);
+      if (!h2) connection.stream->Write(kTooMany);
+      return;
+    }
+    RequestRouter router = MakeSiteRouter(connection.source, connection.target, std::move(config), proxy_, stats_);
+    const auto place = open_.emplace(open_.end());
+    // Not destroyed here: this is called by what it would destroy.
+    std::function<void()> closed = [this, place] {
+      over_.splice(over_.end(), open_, place);
+      stats_.connections.Set(open_.size());
+      bury_.Schedule();
+    };
+    *place =
+        h2 ? MakeHttp2Connection(loop_, std::move(connection.stream), std::move(router), stats_, std::move(closed))
+           : MakeHttp1Connection(loop_, std::move(connection.stream), std::move(router), stats_, std::move(closed));
+    stats_.connections.Set(open_.size());
+    if (draining_) (*place)->Drain();
+  }
+
+  void Drain() override {
+    draining_ = true;
+    for (const auto& connection : open_) connection->Drain();
+  }
+  const HttpsStats& stats() const override { return stats_; }
+  const BackendCounters& backends() const override { return pool_.counters(); }
+
+ private:
+  EventLoop& loop_;
+  HttpsStats stats_;
+  BackendPool pool_;
+  BackendFactory proxy_;
+  bool draining_ = false;
+  std::list<std::unique_ptr<HttpConnection>> open_, over_;
+  Deferred bury_;
+};
+
+}  // namespace
+
+std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop) { return MakeHttpsService(loop, nullptr); }
+
+std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, BackendFactory proxy) {
+  return std::make_unique<Service>(loop, std::move(proxy));
+}
+
+}  // namespace ingress

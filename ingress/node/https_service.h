@@ -1,0 +1,34 @@
+// HTTPS on a node: every decrypted connection with the front that it speaks to and the site that it is for.
+#ifndef RELAYD_INGRESS_NODE_HTTPS_SERVICE_H_
+#define RELAYD_INGRESS_NODE_HTTPS_SERVICE_H_
+
+#include <memory>
+
+#include "ingress/event_loop.h"
+#include "ingress/node/backend_factory.h"
+#include "ingress/node/backend_pool.h"
+#include "ingress/node/funnel_manager.h"
+#include "ingress/node/https_stats.h"
+
+namespace ingress {
+
+// All on the loop's thread but for the counters, which any may read.
+class HttpsServer : public HttpsService {
+ public:
+  // Open at once: what 256 handshakes under way grow to in a browser's idle time, at about 100 KB each within requests.
+  // Beyond, a connection is closed at once, HTTP/1.1 with a 503; it is counted.
+  static constexpr size_t kMaxConnections = 1024;
+
+  // No requests after those that are being answered; then each connection closes.
+  virtual void Drain() = 0;
+  virtual const HttpsStats& stats() const = 0;
+  virtual const BackendCounters& backends() const = 0;
+};
+
+std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop);
+// With something else in front of the backends.
+std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, BackendFactory proxy);
+
+}  // namespace ingress
+
+#endif  // RELAYD_INGRESS_NODE_HTTPS_SERVICE_H_
