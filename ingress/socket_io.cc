@@ -38,7 +38,7 @@ IoResult SocketIo::Read(std::span<char> into) {
   }
   if (size == 0) {
     ended_ = true;
-    return {IoStatus::kEnd};
+    return {reset_ ? IoStatus::kError : IoStatus::kEnd};
   }
   if (errno == EAGAIN) {
     readable_ = false;
@@ -63,7 +63,9 @@ IoResult SocketIo::Write(std::string_view bytes) {
     writable_ = false;
     return {};
   }
-  broken_ = true;
+  // What came before may still be read: a server that refuses a request says why.
+  readable_ = hung_up_ = errored_ = true;
+  reset_ = errno != EPIPE;  // Else a FIN came first.
   return {IoStatus::kError};
 }
 

@@ -49,6 +49,7 @@ class SocketIo {
   bool ended_ = false;
   bool errored_ = false;  // As an event told: no write will succeed, but reads may.
   bool broken_ = false;
+  bool reset_ = false;  // send() has said so, and recv() will not say it again.
 };
 
 }  // namespace ingress

@@ -52,13 +52,12 @@ void BackendPool::GiveBack(std::unique_ptr<BackendConnection> connection) {
   // It has been read up to kAgain, so whatever comes makes it ready: an end, or bytes that nobody asked for.
   char byte = 0;
   if (connection->stream_->Read(std::span(&byte, 1)).status != IoStatus::kAgain) return;
-  std::list<std::unique_ptr<BackendConnection>>& idle = connection->slot_->second.idle;
-  if (idle.size() >= kMaxIdle) return;
+  Slot& slot = connection->slot_->second;
   BackendConnection& waits = *connection;
   waits.idle_since_ = loop_.now();
   waits.stream_->OnReady([this, &waits] { OnIdleReady(waits); });
-  idle.push_back(std::move(connection));
-  if (!expiry_.is_set()) expiry_.Set(times_.idle);
+  slot.idle.push_back(std::move(connection));
+  if (const Instant next = ExpiryOf(slot); next < next_expiry_) expiry_.SetAt(next_expiry_ = next);
 }
 
 void BackendPool::OnIdleReady(BackendConnection& connection) {
@@ -70,17 +69,20 @@ void BackendPool::OnIdleReady(BackendConnection& connection) {
   idle.erase(it);
 }
 
+Instant BackendPool::ExpiryOf(const Slot& slot) const {
+  if (slot.idle.empty()) return Instant::max();
+  return slot.idle.front()->idle_since_ + (slot.idle.size() > kMaxIdle ? times_.burst : times_.idle);
+}
+
 void BackendPool::Expire() {
-  Instant next = Instant::max();
-  for (auto slot = slots_.begin(); slot != slots_.end();) {
-    auto& idle = (slot++)->second.idle;  // Which the last of its connections takes along.
+  next_expiry_ = Instant::max();
+  for (auto next = slots_.begin(); next != slots_.end();) {
+    Slot& slot = (next++)->second;  // Which the last of its connections takes along.
     std::list<std::unique_ptr<BackendConnection>> expired;
-    while (!idle.empty() && idle.front()->idle_since_ + times_.idle <= loop_.now()) {
-      expired.splice(expired.end(), idle, idle.begin());
-    }
-    if (!idle.empty()) next = std::min(next, idle.front()->idle_since_ + times_.idle);
+    while (ExpiryOf(slot) <= loop_.now()) expired.splice(expired.end(), slot.idle, slot.idle.begin());
+    next_expiry_ = std::min(next_expiry_, ExpiryOf(slot));
   }
-  if (next != Instant::max()) expiry_.SetAt(next);
+  if (next_expiry_ != Instant::max()) expiry_.SetAt(next_expiry_);
 }
 
 void BackendPool::Closed(Slots::iterator slot) {

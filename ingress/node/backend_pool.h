@@ -38,6 +38,7 @@ struct BackendTimes {
   // Without a byte either way. A long poll or a report may take its time, and events may be rare.
   Duration quiet = std::chrono::minutes(5);
   Duration idle = std::chrono::seconds(60);  // Servers close theirs after 5 to 75 s.
+  Duration burst = std::chrono::seconds(1);  // Idle ones beyond kMaxIdle.
 };
 
 class BackendConnection;
@@ -84,6 +85,7 @@ class BackendPool {
   // For another request.
   void GiveBack(std::unique_ptr<BackendConnection> connection);
   void OnIdleReady(BackendConnection& connection);
+  Instant ExpiryOf(const Slot& slot) const;  // Of its next one; Instant::max(): none.
   void Expire();
   void Closed(Slots::iterator slot);
 
@@ -92,6 +94,7 @@ class BackendPool {
   const BackendTimes times_;
   BackendCounters counters_;
   Slots slots_;
+  Instant next_expiry_ = Instant::max();  // When expiry_ is set for.
   Timer expiry_;
 };
 

@@ -174,7 +174,7 @@ int Http2Connection::OnFrameBegun(const nghttp2_frame_hd& frame) {
 }
 
 int Http2Connection::OnStreamBegun(int32_t id) {
-  streams_.emplace(id, std::make_unique<Http2Stream>(session_.get(), id, wake_, stats_));
+  streams_.emplace(id, std::make_unique<Http2Stream>(loop_, session_.get(), id, wake_, stats_));
   return 0;
 }
 
@@ -217,12 +217,10 @@ int Http2Connection::OnData(int32_t id, std::string_view bytes) {
   return 0;
 }
 
-// An answer may be whole before its request is: then the rest of that is not wanted (RFC 9113 section 8.1).
 int Http2Connection::OnFrameSent(const nghttp2_frame& frame) {
   const bool body_or_head = frame.hd.type == NGHTTP2_DATA || frame.hd.type == NGHTTP2_HEADERS;
   if (!body_or_head || (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-  if (nghttp2_session_get_stream_remote_close(session_.get(), frame.hd.stream_id) != 0) return 0;
-  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR);
+  if (Http2Stream* const stream = Find(frame.hd.stream_id); stream != nullptr) stream->OnAnswerSent();
   return 0;
 }
 

@@ -260,7 +260,25 @@ TEST_F(Http2ServerTest, AnEarlyAnswerEndsTheRequest) {
   EXPECT_EQ(reply.text(), "413 content-length=9|too large|");
   EXPECT_TRUE(reply.closed);
   EXPECT_EQ(reply.error, 0u);
-  EXPECT_LT(upload.sent, 200'000u);
+  EXPECT_LT(upload.sent, 400'000u);
+
+  // What is short may as well come.
+  Upload small{.bytes = std::string(100'000, 'u'), .trailers = {}, .ended = true};
+  EXPECT_EQ(client->ReplyTo(Client::Post(), &small).text(), "413 content-length=9|too large|");
+  EXPECT_EQ(small.sent, 100'000u);
+
+  // Who waits with the rest is told that it is not wanted.
+  Upload waits{.bytes = "begin", .trailers = {}, .ended = false};
+  const int32_t id = client->Ask(Client::Post(), &waits);
+  client->Talk();
+  EXPECT_EQ(client->replies[id].body, "too large");
+  EXPECT_FALSE(client->replies[id].closed);
+  while (!client->replies[id].closed) {
+    RunUntil(loop, [&] { return wire.has_sent(); });
+    client->Listen();
+  }
+  EXPECT_EQ(client->replies[id].error, 0u);
+  EXPECT_EQ(stats.aborted.Get(), 0u);
 }
 
 TEST_F(Http2ServerTest, ExpectIsAnswered) {

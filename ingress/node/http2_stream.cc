@@ -68,16 +68,34 @@ void Http2Stream::Refuse(int status) {
 
 void Http2Stream::OnData(std::string_view bytes) {
   unconsumed_ += bytes.size();
-  if (done_ || responder_ == nullptr) return Consumed(bytes.size());
+  if (done_ || responder_ == nullptr) return Drain(bytes.size());
   responder_->OnBody(bytes);
+}
+
+void Http2Stream::Drain(size_t bytes) {
+  drained_ += bytes;
+  if (drained_ <= kMaxDrained) return Consumed(bytes);
+  if (answer_sent_) StopBody();
 }
 
 void Http2Stream::OnDataEnd() {
   if (!done_ && responder_ != nullptr) responder_->OnBodyEnd(request_.TakeTrailers());
 }
 
+void Http2Stream::OnAnswerSent() {
+  answer_sent_ = true;
+  if (nghttp2_session_get_stream_remote_close(session_, id_) == 0) stop_body_.Set(kDrainTime);
+}
+
+void Http2Stream::StopBody() {
+  if (!std::exchange(answer_sent_, false) || closed_) return;
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id_, NGHTTP2_NO_ERROR);  // RFC 9113 section 8.1.
+  wake_.Schedule();
+}
+
 bool Http2Stream::OnClosed() {
   closed_ = true;
+  stop_body_.Cancel();
   // What it holds of the connection's window goes back.
   nghttp2_session_consume_connection(session_, std::exchange(unconsumed_, 0));
   if (std::exchange(done_, true)) return false;

@@ -4,6 +4,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,8 +21,8 @@ namespace ingress {
 // Gives frames to its session, which the connection sends when it is awake. The session outlives it.
 class Http2Stream final : public HttpTransaction {
  public:
-  Http2Stream(nghttp2_session* session, int32_t id, Deferred& wake, HttpsStats& stats)
-      : session_(session), id_(id), wake_(wake), stats_(stats) {}
+  Http2Stream(EventLoop& loop, nghttp2_session* session, int32_t id, Deferred& wake, HttpsStats& stats)
+      : session_(session), id_(id), wake_(wake), stats_(stats), stop_body_(loop, [this] { StopBody(); }) {}
   ~Http2Stream() override;
   Http2Stream(const Http2Stream&) = delete;
   Http2Stream& operator=(const Http2Stream&) = delete;
@@ -33,6 +34,7 @@ class Http2Stream final : public HttpTransaction {
   void Refuse(int status);                                // Instead of Answer.
   void OnData(std::string_view bytes);
   void OnDataEnd();
+  void OnAnswerSent();  // All of it; more of the request may come.
   // The stream is over. True: its client has ended it before the answer was whole.
   bool OnClosed();
   // Lets the responder go on if it waits and may, and go if it has done.
@@ -50,6 +52,13 @@ class Http2Stream final : public HttpTransaction {
   static constexpr size_t kMaxUnsent = 65'536;
   static constexpr size_t kWorthMore = kMaxUnsent / 2;  // A responder that waits goes on when so much is unsent.
 
+  // Of a body that nobody wants any more: so much of it, and for so long, is dropped. Then its client is told. Clients
+  // that are told together with the answer may take that for lost (curl 7.88).
+  static constexpr size_t kMaxDrained = 262'144;
+  static constexpr Duration kDrainTime = std::chrono::milliseconds(200);
+
+  void Drain(size_t bytes);
+  void StopBody();
   static ssize_t ReadBody(nghttp2_session*, int32_t, uint8_t* buffer, size_t size, uint32_t* flags,
                           nghttp2_data_source* source, void*);
   ssize_t TakeBody(uint8_t* buffer, size_t size, uint32_t* flags);
@@ -60,6 +69,7 @@ class Http2Stream final : public HttpTransaction {
   const int32_t id_;
   Deferred& wake_;
   HttpsStats& stats_;
+  Timer stop_body_;
   Http2Request request_;
   std::unique_ptr<HttpResponder> responder_;
   std::optional<ResponseHead> head_only_;  // Of an answer without a body: goes with its end.
@@ -67,13 +77,15 @@ class Http2Stream final : public HttpTransaction {
   size_t body_at_ = 0;
   HttpFields trailers_;
   size_t unconsumed_ = 0;  // Of the request's body.
+  size_t drained_ = 0;     // Of it.
   bool head_sent_ = false;
   bool no_body_ = false;
   bool aborted_ = false;
-  bool deferred_ = false;  // nghttp2 waits to be told that there is more.
-  bool starved_ = false;   // The responder waits for room.
-  bool done_ = false;      // The responder is called no more.
-  bool closed_ = false;    // The stream is no more.
+  bool deferred_ = false;     // nghttp2 waits to be told that there is more.
+  bool starved_ = false;      // The responder waits for room.
+  bool answer_sent_ = false;  // With its end.
+  bool done_ = false;         // The responder is called no more.
+  bool closed_ = false;       // The stream is no more.
 };
 
 }  // namespace ingress
