@@ -231,7 +231,7 @@ void CheckControl(const Options& options, const SocketBackend& io, Report& repor
       options.control,
       {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = routes.get()});
   if (!report.Good(plane.status())) return;
-  if (routes != nullptr) ReportFunnel(options, **frontend, routes->Routes().size(), report);
+  if (routes != nullptr) ReportFunnel(options, **frontend, routes->size(), report);
   report.Line("api", (*plane)->api_address().ToString(), options.control.tls_cert.empty() ? "" : ", TLS",
               options.control.policy_file.empty() ? ", loopback callers alone"
                                                   : text::Cat(", policy ", options.control.policy_file));

@@ -7,10 +7,10 @@ namespace ingress {
 
 RouteBook::RouteBook(Frontend& frontend) : frontend_(frontend) { Publish(); }
 
-std::vector<RouteBook::RouteStatus> RouteBook::Routes() const {
+std::vector<RouteBook::RouteStatus> RouteBook::Routes(std::string_view after, size_t most) const {
   std::vector<RouteStatus> routes;
-  routes.reserve(entries_.size());
-  for (const auto& [name, entry] : entries_) {
+  for (auto at = entries_.upper_bound(after); at != entries_.end() && routes.size() < most; ++at) {
+    const Entry& entry = at->second;
     const Route& route = *entry.route;
     RouteStatus& status = routes.emplace_back(RouteStatus{
         .route = route.config(), .from_file = entry.from_file, .connections = route.connections(), .nodes = {}});

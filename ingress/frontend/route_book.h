@@ -24,7 +24,8 @@ class RouteBook final : public relay::FunnelService {
   // `frontend` outlives it, and gets an empty table at once.
   explicit RouteBook(Frontend& frontend);
 
-  std::vector<RouteStatus> Routes() const override;
+  std::vector<RouteStatus> Routes(std::string_view after, size_t most) const override;
+  size_t size() const { return entries_.size(); }
   Change Put(relay::FunnelRoute route) override;
   Change Delete(std::string_view name, bool close) override;
   void SetPolicy(const relay::FunnelPolicy& policy) override;

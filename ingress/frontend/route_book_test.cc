@@ -57,7 +57,7 @@ class RouteBookTest : public testing::Test {
   // "name/port of its first node/f or a" of what Routes says; the table must have the same.
   std::vector<std::string> Routes() const {
     std::vector<std::string> names;
-    for (const auto& status : book_.Routes()) {
+    for (const auto& status : book_.Routes("", SIZE_MAX)) {
       const uint16_t port = status.route.peerapi.front().port;
       names.push_back(status.route.name + '/' + std::to_string(port) + (status.from_file ? "/f" : "/a"));
       const std::shared_ptr<Route> served = frontend_.routes->Find(status.route.name, 443);
@@ -100,6 +100,19 @@ TEST_F(RouteBookTest, AReloadReplacesTheFilesRoutesOnly) {
   EXPECT_THAT(Routes(), ElementsAre("c/1/a"));
 }
 
+TEST_F(RouteBookTest, RoutesComeInPieces) {
+  book_.SetPolicy(PolicyOf({Named("a"), Named("b"), Named("c"), Named("d")}));
+  const auto names = [&](std::string_view after, size_t most) {
+    std::string text;
+    for (const auto& status : book_.Routes(after, most)) text += status.route.name;
+    return text;
+  };
+  EXPECT_EQ(names("", 2), "ab");
+  EXPECT_EQ(names("b", 2), "cd");
+  EXPECT_EQ(names("bb", 1), "c");
+  EXPECT_EQ(names("d", 2), "");
+}
+
 TEST_F(RouteBookTest, ANameThatTheFileTakesIsTheFiles) {
   book_.Put(Named("a"));
   book_.SetPolicy(PolicyOf({Named("a", 2)}));
@@ -130,13 +143,13 @@ TEST_F(RouteBookTest, LiveStateGoesOverToWhatReplacesARoute) {
   FunnelRoute changed = Named("a");
   changed.ports = {443};
   book_.Put(changed);
-  auto routes = book_.Routes();
+  auto routes = book_.Routes("", SIZE_MAX);
   ASSERT_EQ(routes.size(), 1u);
   EXPECT_EQ(routes[0].connections, 1u);
   ASSERT_EQ(routes[0].nodes.size(), 1u);
   EXPECT_FALSE(routes[0].nodes[0].healthy);
   book_.SetPolicy(PolicyOf({Named("a")}));
-  EXPECT_EQ(book_.Routes()[0].connections, 1u);
+  EXPECT_EQ(book_.Routes("", SIZE_MAX)[0].connections, 1u);
 }
 
 TEST_F(RouteBookTest, ClosingARouteClosesThoseItReplacedToo) {

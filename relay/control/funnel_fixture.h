@@ -16,9 +16,10 @@ namespace relay {
 // Its first node is healthy and has all connections. Called by the control thread; the atomics may be read by any.
 class FakeFunnel final : public FunnelService {
  public:
-  std::vector<RouteStatus> Routes() const override {
+  std::vector<RouteStatus> Routes(std::string_view after, size_t limit) const override {
     std::vector<RouteStatus> all;
-    for (const auto& [name, entry] : routes) {
+    for (auto at = routes.upper_bound(after); at != routes.end() && all.size() < limit; ++at) {
+      const auto& entry = at->second;
       RouteStatus& status = all.emplace_back(
           RouteStatus{.route = entry.first, .from_file = entry.second, .connections = open, .nodes = {}});
       for (const disco::AddrPort& node : entry.first.peerapi) status.nodes.push_back({node, status.nodes.empty()});

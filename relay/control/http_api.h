@@ -20,8 +20,6 @@
 
 namespace relay {
 
-struct FunnelRouteList;
-
 // Control thread only.
 class HttpApi final : public HttpHandler {
  public:
@@ -71,10 +69,10 @@ class HttpApi final : public HttpHandler {
   void Ingress(const Call& call);
   // http_funnel.cc.
   void FunnelRoutes(const Call& call);
-  void ListFunnelRoutes(const Call& call);
   void PutFunnelRoute(const Call& call);
   void DeleteFunnelRoute(const Call& call);
-  void SendFunnelRoutes(std::shared_ptr<FunnelRouteList> list, std::shared_ptr<Exchange> exchange);
+  // Of a list whose beginning is `json`, what stands behind the route `after`.
+  void SendFunnelRoutes(std::string json, const std::string& after, std::shared_ptr<Exchange> exchange);
   std::string_view WhyNotReady() const;  // Empty: ready.
 
   Parts parts_;

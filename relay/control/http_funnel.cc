@@ -16,7 +16,7 @@
 namespace relay {
 namespace {
 
-constexpr size_t kRoutesPerStep = 64;
+constexpr size_t kRoutesPerStep = 64;  // A task's.
 
 std::optional<uint8_t> HexDigit(char c) {
   const char lower = text::Lower(c);
@@ -75,32 +75,22 @@ void AppendRoute(std::string& json, const FunnelService::RouteStatus& status) {
 
 }  // namespace
 
-// What a GET answers, written a few routes a task.
-struct FunnelRouteList {
-  std::vector<FunnelService::RouteStatus> routes;
-  size_t written = 0;
-  std::string json = "{\"routes\":[";
-};
-
 void HttpApi::FunnelRoutes(const Call& call) {
   if (call.request.method == "PUT") return PutFunnelRoute(call);
   if (call.request.method == "DELETE") return DeleteFunnelRoute(call);
-  ListFunnelRoutes(call);
+  SendFunnelRoutes("{\"routes\":[", "", call.exchange);
 }
 
-void HttpApi::ListFunnelRoutes(const Call& call) {
-  auto list = std::make_shared<FunnelRouteList>();
-  list->routes = parts_.funnel->Routes();
-  SendFunnelRoutes(std::move(list), call.exchange);
-}
-
-void HttpApi::SendFunnelRoutes(std::shared_ptr<FunnelRouteList> list, std::shared_ptr<Exchange> exchange) {
-  for (size_t i = 0; i < kRoutesPerStep && list->written < list->routes.size(); ++i) {
-    if (list->written > 0) list->json += ',';
-    AppendRoute(list->json, list->routes[list->written++]);
+void HttpApi::SendFunnelRoutes(std::string json, const std::string& after, std::shared_ptr<Exchange> exchange) {
+  const std::vector<FunnelService::RouteStatus> routes = parts_.funnel->Routes(after, kRoutesPerStep);
+  for (const FunnelService::RouteStatus& route : routes) {
+    if (!json.ends_with('[')) json += ',';
+    AppendRoute(json, route);
   }
-  if (list->written == list->routes.size()) return exchange->Respond(HttpResponse::Json(list->json + "]}\n"));
-  parts_.post([this, list = std::move(list), exchange = std::move(exchange)] { SendFunnelRoutes(list, exchange); });
+  if (routes.size() < kRoutesPerStep) return exchange->Respond(HttpResponse::Json(std::move(json) + "]}\n"));
+  // Shared, because a std::function copies what it holds.
+  parts_.post([this, text = std::make_shared<std::string>(std::move(json)), last = routes.back().route.name,
+               exchange = std::move(exchange)] { SendFunnelRoutes(std::move(*text), last, exchange); });
 }
 
 void HttpApi::PutFunnelRoute(const Call& call) {
