@@ -69,8 +69,6 @@ class Route {
 
   uint64_t connections() const;
   bool Healthy(int node) const;  // Its last dial, on each port, was no failure.
-  // DELETE with close=1: those who hold this route look at it when they are woken (Frontend::CloseRoute).
-  std::atomic<bool> closed{false};
 
  private:
   struct Shared;  // What goes over to the route that replaces this one.

@@ -35,15 +35,11 @@ RouteBook::Change RouteBook::Delete(std::string_view name, bool close) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return Change::kUnknown;
   if (found->second.from_file) return Change::kOwnedByFile;
-  const Entry entry = std::move(found->second);
+  const std::shared_ptr<Route> route = found->second.route;
   entries_.erase(found);
   --api_routes_;
   Publish();  // First: no connection comes after those that are closed.
-  if (!close) return Change::kDeleted;
-  frontend_.CloseRoute(entry.route);
-  for (const std::weak_ptr<Route>& before : entry.before) {
-    if (const std::shared_ptr<Route> route = before.lock()) frontend_.CloseRoute(route);
-  }
+  if (close) frontend_.CloseRoute(route);
   return Change::kDeleted;
 }
 
@@ -70,8 +66,6 @@ bool RouteBook::Set(relay::FunnelRoute config, bool from_file) {
     return true;
   }
   if (entry.route->config() == config) return false;
-  std::erase_if(entry.before, [](const std::weak_ptr<Route>& route) { return route.expired(); });
-  entry.before.push_back(entry.route);
   entry.route = std::make_shared<Route>(std::move(config), *entry.route);
   return true;
 }

@@ -37,7 +37,6 @@ class RouteBook final : public relay::FunnelService {
   struct Entry {
     std::shared_ptr<Route> route;
     bool from_file = false;
-    std::vector<std::weak_ptr<Route>> before;  // Those it has replaced, which connections may hold.
   };
 
   // The route of that name is `config` from now on. False: it was just that already.
