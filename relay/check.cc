@@ -14,6 +14,8 @@
 
 #include "absl/status/statusor.h"
 #include "disco/key.h"
+#include "ingress/frontend/frontend.h"
+#include "ingress/frontend/route_book.h"
 #include "relay/control/address_list.h"
 #include "relay/control/allocator.h"
 #include "relay/control/control_plane.h"
@@ -206,13 +208,30 @@ void CheckAdvertised(const ControlOptions& control, const SocketBackend& io, Rep
   if (addresses->empty()) report.Line("warning", "no address to advertise: give them in --addr_ports");
 }
 
+// Its listeners, and how many routes the policy gives it.
+void ReportFunnel(const Options& options, const ingress::Frontend& frontend, size_t routes, Report& report) {
+  const std::vector<AddrPort> local = frontend.local();
+  if (local.empty()) return report.Line("funnel", "off: --funnel_listen names no address");
+  for (size_t i = 0; i < local.size(); ++i) {
+    const uint16_t seen = i < options.funnel.listen.size() ? options.funnel.listen[i].public_port : 0;
+    report.Line("funnel", local[i].ToString(), ", public port ", seen != 0 ? seen : local[i].port);
+  }
+  report.Line("", routes, " routes in the policy, ", options.funnel.threads, " threads");
+  for (const std::string& warning : frontend.warnings()) report.Line("warning", warning);
+}
+
 void CheckControl(const Options& options, const SocketBackend& io, Report& report) {
   Qsbr qsbr(1);
   EndpointTable table(options.max_endpoints, qsbr);
   Allocator allocator(table, disco::PrivateKey::Generate(), options.allocator);
+  absl::StatusOr<std::unique_ptr<ingress::Frontend>> frontend = ingress::Frontend::Open(options.funnel);
+  std::unique_ptr<ingress::RouteBook> routes;
+  if (report.Good(frontend.status())) routes = std::make_unique<ingress::RouteBook>(**frontend);
   absl::StatusOr<std::unique_ptr<ControlPlane>> plane = ControlPlane::Open(
-      options.control, {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6()});
+      options.control,
+      {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = routes.get()});
   if (!report.Good(plane.status())) return;
+  if (routes != nullptr) ReportFunnel(options, **frontend, routes->size(), report);
   report.Line("api", (*plane)->api_address().ToString(), options.control.tls_cert.empty() ? "" : ", TLS",
               options.control.policy_file.empty() ? ", loopback callers alone"
                                                   : text::Cat(", policy ", options.control.policy_file));

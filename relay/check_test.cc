@@ -37,6 +37,7 @@ TEST(CheckTest, SocketsWouldStart) {
   EXPECT_THAT(report, ContainsRegex("sockets      UDP port [0-9]+, IPv4.* GSO .* bytes\n"));
   EXPECT_THAT(report, HasSubstr("workers      1, not pinned"));
   EXPECT_THAT(report, HasSubstr("advertised   192.0.2.1:7\n"));
+  EXPECT_THAT(report, HasSubstr("funnel       off"));
   EXPECT_THAT(report, ContainsRegex("metrics      127.0.0.1:[0-9]+\n"));
   EXPECT_THAT(report, HasSubstr("check        relayd would start\n"));
   EXPECT_THAT(report, Not(HasSubstr("error")));
@@ -72,6 +73,25 @@ TEST(CheckTest, AllThatIsWrongIsSaidAndTheFirstIsTheVerdict) {
   status = Check(options, report);
   EXPECT_THAT(std::string(status.message()), HasSubstr("/nowhere/policy.json"));
   EXPECT_THAT(report, HasSubstr("sockets  "));
+}
+
+TEST(CheckTest, FunnelListenersAreOpenedAndDescribed) {
+  const std::string policy = testing::TempDir() + "/check_funnel.json";
+  std::ofstream(policy) << R"({"funnel":{"routes":[{"name":"a.example","peerapi":["198.19.0.7:1"]}]}})";
+  Options options = Anywhere();
+  options.control.policy_file = policy;
+  options.funnel.listen = {{.addr = *AddrPort::Parse("127.0.0.1:0")},
+                           {.addr = *AddrPort::Parse("127.0.0.1:0"), .public_port = 443}};
+  std::string report;
+  EXPECT_TRUE(Check(options, report).ok()) << report;
+  EXPECT_THAT(report, ContainsRegex("funnel       127.0.0.1:([0-9]+), public port [0-9]+\n"
+                                    "funnel       127.0.0.1:[0-9]+, public port 443\n"
+                                    "             1 routes in the policy, 1 threads\n"));
+
+  options.funnel.listen = {{.addr = *AddrPort::Parse("203.0.113.1:443")}};  // Nobody's here.
+  report.clear();
+  EXPECT_FALSE(Check(options, report).ok());
+  EXPECT_THAT(report, HasSubstr("203.0.113.1:443"));
 }
 
 TEST(CheckTest, DpdkPortsAreOpenedAndDescribed) {

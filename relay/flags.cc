@@ -18,10 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "disco/go_duration.h"
 #include "geneve/geneve.h"
 #include "relay/control/address_list.h"
 #include "relay/control/text.h"
+#include "relay/flag_values.h"
 
 DEFINE_string(io, "socket", "how packets get in and out: socket or dpdk");
 DEFINE_bool(check, false, "say what would happen and what is wrong, and end: status 0 if relayd would start");
@@ -81,33 +81,6 @@ namespace relay {
 namespace {
 
 using disco::AddrPort;
-
-absl::Status Wrong(std::string_view flag, std::string_view value, std::string_view want) {
-  return absl::InvalidArgumentError(text::Cat("--", flag, "=", value, ": ", want));
-}
-
-absl::Status ReadListen(std::string_view flag, const std::string& value, AddrPort& out) {
-  // localhost is the one name taken: any other may come to mean another address.
-  const std::string text = value.starts_with("localhost:") ? "127.0.0.1" + value.substr(9) : value;
-  const std::optional<AddrPort> addr = AddrPort::Parse(text);
-  if (!addr) return Wrong(flag, value, "not an ip:port (IPv6 in brackets)");
-  out = *addr;
-  return absl::OkStatus();
-}
-
-absl::Status ReadDuration(std::string_view flag, const std::string& value, Duration& out) {
-  const std::optional<Duration> duration = disco::ParseGoDuration(value);
-  if (!duration) return Wrong(flag, value, "not a duration such as 30s, 5m or 1h30m");
-  if (*duration <= Duration::zero()) return Wrong(flag, value, "not above 0");
-  if (*duration > std::chrono::hours(24 * 365)) return Wrong(flag, value, "more than a year");
-  out = *duration;
-  return absl::OkStatus();
-}
-
-absl::Status ReadNumber(std::string_view flag, uint64_t value, uint64_t least, uint64_t most) {
-  if (value >= least && value <= most) return absl::OkStatus();
-  return Wrong(flag, std::to_string(value), text::Cat("not of ", least, " to ", most));
-}
 
 bool IsSet(const char* name) {
   const gflags::CommandLineFlagInfo info = gflags::GetCommandLineFlagInfoOrDie(name);
@@ -301,11 +274,14 @@ absl::Status ReadControl(ControlOptions& control) {
 // gflags' own help lists the flags of every library and exits with 1.
 void PrintHelpAndExit() {
   std::printf(
-      "relayd: a UDP relay that speaks the wire protocol of Tailscale's peer relays.\n\nrelayd [--flag=value]...\n\n");
+      "relayd: a UDP relay that speaks the wire protocol of Tailscale's peer relays, and an ingress that speaks "
+      "Funnel's.\n\nrelayd [--flag=value]...\n\n");
   std::vector<gflags::CommandLineFlagInfo> flags;
   gflags::GetAllFlags(&flags);
+  // Those of flags.cc and flags_*.cc.
+  const std::string_view ours = std::string_view(__FILE__).substr(0, sizeof(__FILE__) - sizeof(".cc"));
   for (const gflags::CommandLineFlagInfo& flag : flags) {
-    if (flag.filename != __FILE__) continue;
+    if (!flag.filename.starts_with(ours)) continue;
     std::printf("  --%s=%s\n      %s\n", flag.name.c_str(), flag.default_value.c_str(), flag.description.c_str());
   }
   std::printf("  --flagfile=FILE\n      takes flags from a file, one a line\n");
@@ -363,8 +339,9 @@ absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
   const std::optional<LogLevel> level = ParseLogLevel(FLAGS_log_level);
   if (!level) return Wrong("log_level", FLAGS_log_level, "not debug, info, warning or error");
   options.log_level = *level;
-  for (const absl::Status& status : {ReadIo(options), ReadAllocator(options.allocator), ReadControl(options.control),
-                                     ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
+  for (const absl::Status& status :
+       {ReadIo(options), ReadAllocator(options.allocator), ReadControl(options.control), ReadFunnel(options.funnel),
+        ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
     if (!status.ok()) return status;
   }
   options.check = FLAGS_check;

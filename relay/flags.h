@@ -1,10 +1,11 @@
-// relayd's command line. The one file that reads flags: everything else gets Options.
+// relayd's command line. flags.cc and flags_*.cc alone read flags: everything else gets Options.
 #ifndef RELAYD_RELAY_FLAGS_H_
 #define RELAYD_RELAY_FLAGS_H_
 
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "ingress/frontend/frontend.h"
 #include "relay/control/allocator.h"
 #include "relay/control/control_options.h"
 #include "relay/control/log.h"
@@ -22,6 +23,7 @@ struct Options {
   RelayServer::Options server;
   Allocator::Options allocator;
   ControlOptions control;
+  ingress::FrontendOptions funnel;
   uint32_t max_endpoints = 262'144;
   AddrPort metrics_listen;
   LogLevel log_level = LogLevel::kInfo;

@@ -42,6 +42,39 @@ TEST(FlagsTest, TheDefaults) {
   EXPECT_EQ(options->metrics_listen.ToString(), "127.0.0.1:9641");
 }
 
+TEST(FlagsTest, FunnelIsOffAndItsDefaultsAreThoseOfItsOptions) {
+  const auto options = Parse({});
+  ASSERT_TRUE(options.ok()) << options.status();
+  const ingress::FrontendOptions defaults;
+  const ingress::FrontendOptions& funnel = options->funnel;
+  EXPECT_TRUE(funnel.listen.empty());
+  EXPECT_EQ(funnel.threads, defaults.threads);
+  EXPECT_EQ(funnel.hello_cap, defaults.hello_cap);
+  EXPECT_EQ(funnel.hello_timeout, defaults.hello_timeout);
+  EXPECT_EQ(funnel.dial_timeout, defaults.dial_timeout);
+  EXPECT_EQ(funnel.idle_timeout, defaults.idle_timeout);
+  EXPECT_EQ(funnel.access_log, "");
+}
+
+TEST(FlagsTest, EveryFunnelFlagReachesItsOption) {
+  const auto options =
+      Parse({"--funnel_listen=0.0.0.0:443, [2001:db8::1]:8443=443,localhost:0,localhost:0,127.0.0.1:80=65535",
+             "--ingress_threads=64", "--access_log=a.log", "--hello_timeout=1s", "--hello_cap=65536",
+             "--funnel_dial_timeout=2s", "--funnel_idle_timeout=3m"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  const ingress::FrontendOptions& funnel = options->funnel;
+  std::vector<std::string> listeners;
+  for (const auto& l : funnel.listen) listeners.push_back(l.addr.ToString() + '=' + std::to_string(l.public_port));
+  EXPECT_THAT(listeners, ElementsAre("0.0.0.0:443=0", "[2001:db8::1]:8443=443", "127.0.0.1:0=0", "127.0.0.1:0=0",
+                                     "127.0.0.1:80=65535"));
+  EXPECT_EQ(funnel.threads, 64u);
+  EXPECT_EQ(funnel.access_log, "a.log");
+  EXPECT_EQ(funnel.hello_timeout, std::chrono::seconds(1));
+  EXPECT_EQ(funnel.hello_cap, 65'536u);
+  EXPECT_EQ(funnel.dial_timeout, std::chrono::seconds(2));
+  EXPECT_EQ(funnel.idle_timeout, std::chrono::minutes(3));
+}
+
 TEST(FlagsTest, EveryFlagReachesItsOption) {
   const auto options = Parse({"--udp_port=0",
                               "--workers=1",
@@ -138,6 +171,25 @@ TEST(FlagsTest, AWrongValueIsOneLineThatNamesTheFlag) {
                                  "--key_cache=0",
                                  "--drain_timeout=x",
                                  "--log_level=loud",
+                                 "--funnel_listen=443",
+                                 "--funnel_listen=example.com:443",
+                                 "--funnel_listen=127.0.0.1:443,",
+                                 "--funnel_listen=127.0.0.1:80",
+                                 "--funnel_listen=127.0.0.1:8080=80",
+                                 "--funnel_listen=127.0.0.1:443=",
+                                 "--funnel_listen=127.0.0.1:443=0",
+                                 "--funnel_listen=127.0.0.1:443=65536",
+                                 "--funnel_listen=127.0.0.1:443=443=443",
+                                 "--funnel_listen=127.0.0.1:443,localhost:443=444",
+                                 "--funnel_listen=2001:db8::1:443",
+                                 "--ingress_threads=0",
+                                 "--ingress_threads=65",
+                                 "--hello_timeout=0s",
+                                 "--hello_timeout=5",
+                                 "--hello_cap=511",
+                                 "--hello_cap=65537",
+                                 "--funnel_dial_timeout=x",
+                                 "--funnel_idle_timeout=-1h",
                                  "--api_tls_cert=c",
                                  "--api_tls_key=k"}) {
     const auto options = Parse({flag});

@@ -12,6 +12,9 @@
 
 #include "absl/status/status.h"
 #include "disco/key.h"
+#include "ingress/frontend/frontend.h"
+#include "ingress/frontend/route_book.h"
+#include "prometheus/metric_family.h"
 #include "relay/check.h"
 #include "relay/control/allocator.h"
 #include "relay/control/control_plane.h"
@@ -37,6 +40,13 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// For the log; "off" if there are none.
+std::string Listeners(const ingress::Frontend& funnel) {
+  std::string text;
+  for (const relay::AddrPort& addr : funnel.local()) text += (text.empty() ? "" : ",") + addr.ToString();
+  return text.empty() ? "off" : text;
+}
+
 absl::Status Run(const relay::Options& options) {
   disco::InitCrypto();
   relay::Qsbr qsbr(options.io.workers + (options.dpdk ? options.dpdk_io.workers : 0));
@@ -55,8 +65,15 @@ absl::Status Run(const relay::Options& options) {
     if (!opened.ok()) return opened.status();
     dpdk = *std::move(opened);
   }
+  // Without listeners too, so that routes can be looked at.
+  auto frontend = ingress::Frontend::Open(options.funnel);
+  if (!frontend.ok()) return frontend.status();
+  ingress::Frontend& funnel = **frontend;
+  ingress::RouteBook routes(funnel);
+
   auto plane = relay::ControlPlane::Open(
-      options.control, {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6()});
+      options.control,
+      {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = &routes});
   if (!plane.ok()) return plane.status();
   relay::ControlPlane& control = **plane;
 
@@ -66,12 +83,14 @@ absl::Status Run(const relay::Options& options) {
     workers.push_back({(dpdk ? "socket" : "") + std::to_string(i), &io.counters(i)});
   }
   if (dpdk) workers.push_back({"kernel", &dpdk->kernel_counters()});
-  auto metrics = relay::MetricsServer::Open(options.metrics_listen, {.workers = workers,
-                                                                     .ports = dpdk ? &dpdk->figures() : nullptr,
-                                                                     .table = &table,
-                                                                     .allocator = &allocator,
-                                                                     .tasks = &control.tasks(),
-                                                                     .api = &control.api_stats()});
+  auto metrics =
+      relay::MetricsServer::Open(options.metrics_listen, {.workers = workers,
+                                                          .ports = dpdk ? &dpdk->figures() : nullptr,
+                                                          .table = &table,
+                                                          .allocator = &allocator,
+                                                          .tasks = &control.tasks(),
+                                                          .api = &control.api_stats(),
+                                                          .extra = {[&](auto& out) { funnel.Collect(out); }}});
   if (!metrics.ok()) return metrics.status();
 
   if (io.receive_buffer_bytes() < options.io.socket_buffer_bytes) {
@@ -84,6 +103,8 @@ absl::Status Run(const relay::Options& options) {
     if (absl::Status started = dpdk->Start(server); !started.ok()) return started;
     for (const std::string& warning : dpdk->warnings()) relay::Log(relay::LogLevel::kWarning, warning);
   }
+  funnel.Start();
+  for (const std::string& warning : funnel.warnings()) relay::Log(relay::LogLevel::kWarning, warning);
   relay::Log(relay::LogLevel::kInfo, "ready",
              {{"udp_port", io.port()},
               {"api", control.api_address().ToString()},
@@ -91,6 +112,7 @@ absl::Status Run(const relay::Options& options) {
               {"version", RELAYD_VERSION},
               {"server_disco", server.public_key().ShortText()},
               {"io", dpdk ? "dpdk" : "socket"},
+              {"funnel", Listeners(funnel)},
               {"gso", io.gso_enabled() ? "on" : "off"},
               {"table_bytes", table.memory_bytes() + allocator.memory_bytes()}});
   control.Run();

@@ -44,7 +44,7 @@ class Frontend {
   // For connections that come from now on.
   virtual void SetRoutes(std::shared_ptr<const RouteTable> routes) = 0;
   virtual void SetLimits(const relay::FunnelPolicy& limits) = 0;  // All but its routes.
-  // Its connections end soon.
+  // Its connections end soon, and those of routes of its name that it has replaced.
   virtual void CloseRoute(const std::shared_ptr<Route>& route) = 0;
   virtual void ReopenAccessLog() = 0;
   virtual void Drain() = 0;

@@ -16,6 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "disco/server_endpoint.h"
+#include "relay/client/await.h"
 
 namespace relay::client {
 namespace {
@@ -29,16 +30,6 @@ using boost::system::error_code;
 constexpr uint64_t kMaxBody = 64u << 20;  // A page of 10,000 sessions has about 3 MB.
 constexpr size_t kMaxErrorText = 200;
 
-// Runs one asynchronous operation to its end: Beast's timeouts are for asynchronous operations alone.
-template <typename Start>
-error_code Await(asio::io_context& io, Start start) {
-  error_code result = asio::error::operation_aborted;
-  start([&result](error_code ec, auto&&...) { result = ec; });
-  io.restart();
-  io.run();
-  return result;
-}
-
 template <typename Stream>
 error_code SendAndReceive(asio::io_context& io, Stream& stream, const http::request<http::string_body>& request,
                           http::response_parser<http::string_body>& parser) {
@@ -48,10 +39,9 @@ error_code SendAndReceive(asio::io_context& io, Stream& stream, const http::requ
   return Await(io, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
 }
 
-http::request<http::string_body> MakeRequest(const Url& url, const ApiClient::Options& options, std::string_view target,
-                                             const std::string* body) {
-  http::request<http::string_body> request(body != nullptr ? http::verb::post : http::verb::get,
-                                           beast::string_view(target.data(), target.size()), 11);
+http::request<http::string_body> MakeRequest(const Url& url, const ApiClient::Options& options, http::verb method,
+                                             std::string_view target, const std::string* body) {
+  http::request<http::string_body> request(method, beast::string_view(target.data(), target.size()), 11);
   request.set(http::field::host, url.authority);
   request.set(http::field::connection, "close");
   if (!options.token.empty()) request.set(http::field::authorization, absl::StrCat("Bearer ", options.token));
@@ -125,7 +115,9 @@ absl::StatusOr<ApiClient> ApiClient::Create(Options options) {
   return ApiClient(std::move(options), *std::move(url));
 }
 
-absl::StatusOr<HttpResponse> ApiClient::Exchange(std::string_view target, const std::string* body) const {
+absl::StatusOr<HttpResponse> ApiClient::Exchange(Method method, std::string_view target,
+                                                 const std::string* body) const {
+  static constexpr http::verb kVerbs[] = {http::verb::get, http::verb::post, http::verb::delete_};
   asio::io_context io;
   error_code ec;
   tcp::resolver resolver(io);
@@ -153,7 +145,8 @@ absl::StatusOr<HttpResponse> ApiClient::Exchange(std::string_view target, const 
     ec = Await(io, [&](auto done) { stream.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
     if (ec) return Unavailable("no TLS with", url_, ec);
   }
-  const http::request<http::string_body> request = MakeRequest(url_, options_, target, body);
+  const http::request<http::string_body> request =
+      MakeRequest(url_, options_, kVerbs[static_cast<size_t>(method)], target, body);
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMaxBody);
   ec = url_.tls ? SendAndReceive(io, stream, request, parser) : SendAndReceive(io, tcp_stream, request, parser);

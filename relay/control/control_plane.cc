@@ -58,6 +58,7 @@ absl::StatusOr<std::unique_ptr<ControlPlane>> ControlPlane::Open(const Options& 
     if (!loaded.ok()) return loaded.status();
     tls = *std::move(loaded);
   }
+  if (relay.funnel != nullptr) relay.funnel->SetPolicy(policy->funnel());
   std::unique_ptr<ControlPlane> plane(new ControlPlane(options, relay, *std::move(policy), std::move(tls)));
   if (absl::Status status = plane->server_.Listen(options.api_listen); !status.ok()) {
     return absl::Status(status.code(), text::Cat("API: ", std::string(status.message())));
@@ -80,7 +81,9 @@ ControlPlane::ControlPlane(const Options& options, const Relay& relay, Policy po
                     const TaskTimer timer(&tasks_);
                     task();
                   });
-                }},
+                },
+            .funnel = relay.funnel,
+            .ingress = relay.ingress},
            std::move(policy)),
       server_(tls() ? tls_io_ : io_, io_, api_, &tasks_) {
   host_names_.SetCertificateNames(std::move(tls_identity.names));
@@ -116,7 +119,7 @@ void ControlPlane::After(asio::steady_timer& timer, Duration delay, std::functio
 
 void ControlPlane::Expire() {
   const bool more = relay_.allocator.Expire(std::chrono::steady_clock::now(), Allocator::kExpiryBudget);
-  if (draining_ && relay_.table.live() == 0) {
+  if (draining_ && relay_.table.live() == 0 && FunnelConnections() == 0) {
     Log(LogLevel::kInfo, "drained");
     return Stop();
   }
@@ -163,7 +166,10 @@ void ControlPlane::AwaitSignal() {
   signals_.async_wait([this](boost::system::error_code cancelled, int signal) {
     if (cancelled) return;
     const TaskTimer timer(&tasks_);
-    if (signal == SIGHUP) Reload();
+    if (signal == SIGHUP) {
+      if (relay_.funnel != nullptr) relay_.funnel->ReopenAccessLog();  // Logs are rotated even if a file hangs.
+      Reload();
+    }
     if (signal == SIGUSR1) Drain();
     if (signal == SIGTERM || signal == SIGINT) {
       Log(LogLevel::kInfo, "stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
@@ -205,6 +211,7 @@ void ControlPlane::ApplyPolicy(absl::StatusOr<std::shared_ptr<const Policy>> pol
     return Log(LogLevel::kError, "policy refused; the old one stays",
                {{"error", std::string(policy.status().message())}});
   }
+  if (relay_.funnel != nullptr) relay_.funnel->SetPolicy((*policy)->funnel());
   asio::post(background_, [old = api_.SetPolicy(*std::move(policy))]() mutable { old.reset(); });
   Log(LogLevel::kInfo, "policy reloaded", {{"file", options_.policy_file}});
 }
@@ -221,11 +228,13 @@ void ControlPlane::ApplyIdentity(absl::StatusOr<TlsIdentity> identity) {
 
 void ControlPlane::Drain() {
   if (std::exchange(draining_, true)) return;
-  Log(LogLevel::kInfo, "draining", {{"endpoints", relay_.table.live()}});
+  Log(LogLevel::kInfo, "draining", {{"endpoints", relay_.table.live()}, {"funnel_connections", FunnelConnections()}});
   sd_notify(0, "STATUS=draining");
   api_.SetDraining();
+  if (relay_.funnel != nullptr) relay_.funnel->Drain();
   After(drain_timer_, options_.drain_timeout, [this] {
-    Log(LogLevel::kWarning, "drain timeout", {{"endpoints", relay_.table.live()}});
+    Log(LogLevel::kWarning, "drain timeout",
+        {{"endpoints", relay_.table.live()}, {"funnel_connections", FunnelConnections()}});
     Stop();
   });
 }

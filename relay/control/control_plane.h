@@ -34,6 +34,9 @@ class ControlPlane {
     Allocator& allocator;
     uint16_t udp_port;
     bool ipv6;
+    FunnelService* funnel = nullptr;
+    // As HttpApi's: relayd as a node of Funnel's.
+    std::function<void(const HttpRequest&, std::shared_ptr<Exchange>)> ingress = {};
   };
 
   // Signals that Run answers. Blocked before any thread starts, so that none but the control thread gets them.
@@ -70,6 +73,7 @@ class ControlPlane {
   void ApplyPolicy(absl::StatusOr<std::shared_ptr<const Policy>> policy);
   void ApplyIdentity(absl::StatusOr<TlsIdentity> identity);
   void Drain();
+  uint64_t FunnelConnections() const { return relay_.funnel == nullptr ? 0 : relay_.funnel->connections(); }
   void Stop();
   // Runs `task` after `delay` on the control thread, timed.
   void After(boost::asio::steady_timer& timer, Duration delay, std::function<void()> task);

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "disco/key.h"
+#include "relay/control/funnel_fixture.h"
 #include "relay/control/http_test_server.h"
 #include "relay/control/log.h"
 #include "relay/control/test_certificate.h"
@@ -68,8 +69,8 @@ class ControlPlaneTest : public testing::Test {
   void Start(ControlPlane::Options options) {
     options.api_listen = AddrPort::FromIpv4({127, 0, 0, 1}, 0);
     options.addr_ports = {AddrPort::FromIpv4({192, 0, 2, 1}, 40000)};
-    auto plane =
-        ControlPlane::Open(options, {.table = table_, .allocator = allocator_, .udp_port = 40000, .ipv6 = true});
+    auto plane = ControlPlane::Open(
+        options, {.table = table_, .allocator = allocator_, .udp_port = 40000, .ipv6 = true, .funnel = funnel_});
     ASSERT_TRUE(plane.ok()) << plane.status();
     plane_ = *std::move(plane);
     thread_ = std::thread([this] {
@@ -104,6 +105,7 @@ class ControlPlaneTest : public testing::Test {
   Qsbr qsbr_{1};
   EndpointTable table_{1024, qsbr_};
   Allocator allocator_{table_, disco::PrivateKey::Generate(), {.bind_lifetime = std::chrono::milliseconds(300)}};
+  FunnelService* funnel_ = nullptr;
   std::unique_ptr<ControlPlane> plane_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
@@ -144,6 +146,63 @@ TEST_F(ControlPlaneTest, ADrainEndsAtItsTimeout) {
   Signal(SIGUSR1);
   EXPECT_TRUE(Ended());
   EXPECT_EQ(table_.live(), 1u);
+}
+
+TEST_F(ControlPlaneTest, ADrainAlsoWaitsForFunnelConnections) {
+  FakeFunnel funnel;
+  funnel_ = &funnel;
+  funnel.open = 1;
+  Start({});
+  Signal(SIGUSR1);
+  ASSERT_TRUE(Await([&] { return funnel.draining.load(); }));
+  // A drain without them would end within one tick.
+  const auto later = std::chrono::steady_clock::now() + 3 * Allocator::kExpiryTick;
+  EXPECT_TRUE(Await([&] { return Get("/healthz") == 200 && std::chrono::steady_clock::now() > later; }));
+  EXPECT_FALSE(ended_);
+  funnel.open = 0;
+  EXPECT_TRUE(Ended());
+}
+
+TEST_F(ControlPlaneTest, ADrainTimeoutEndsFunnelConnectionsToo) {
+  FakeFunnel funnel;
+  funnel_ = &funnel;
+  funnel.open = 1;
+  Start({.drain_timeout = std::chrono::milliseconds(200)});
+  Signal(SIGUSR1);
+  EXPECT_TRUE(Ended());
+}
+
+TEST_F(ControlPlaneTest, TheFunnelGetsThePolicyAtStartAndOnSighup) {
+  FakeFunnel funnel;
+  funnel_ = &funnel;
+  const std::string path = testing::TempDir() + "/funnel.json";
+  const auto write = [&](std::string_view routes, int most) {
+    std::ofstream(path) << text::Cat(R"({"funnel":{"routes":[)", routes, R"(],"max_connections":)", most, "}}\n");
+  };
+  write("", 7);
+  Start({.policy_file = path});
+  EXPECT_EQ(funnel.file_routes, 0u);
+  EXPECT_EQ(funnel.max_connections, 7u);
+  EXPECT_EQ(funnel.reopened, 0);
+  write(R"({"name":"a.example","peerapi":["198.19.0.7:1"]})", 8);
+  Signal(SIGHUP);
+  EXPECT_TRUE(Await([&] { return funnel.file_routes == 1 && funnel.max_connections == 8; }));
+  EXPECT_EQ(funnel.reopened, 1);
+  write(R"({"name":"a.example"})", 9);  // Refused: the old one stays.
+  const StderrCapture log;
+  Signal(SIGHUP);
+  EXPECT_TRUE(log.Await("policy refused"));
+  EXPECT_EQ(funnel.max_connections, 8u);
+  EXPECT_EQ(funnel.reopened, 2);
+}
+
+TEST_F(ControlPlaneTest, WithoutAPolicyASighupStillReopensTheAccessLog) {
+  FakeFunnel funnel;
+  funnel_ = &funnel;
+  Start({});
+  EXPECT_EQ(funnel.file_routes, 0u);
+  Signal(SIGHUP);
+  EXPECT_TRUE(Await([&] { return funnel.reopened == 1; }));
 }
 
 TEST_F(ControlPlaneTest, SighupReadsThePolicyAgainAndABadOneChangesNothing) {

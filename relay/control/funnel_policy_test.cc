@@ -78,6 +78,21 @@ TEST(FunnelPolicyTest, RefusesWhatIsWrongAndSaysWhere) {
             "p:1: \"max_pending\" is not a whole number of 0 to 9223372036854775807");
 }
 
+TEST(FunnelPolicyTest, UnknownFieldsOfARouteMayBeIgnored) {
+  const JsonFile file("p");
+  const auto node = file.Parse(R"({"name":"a","peerapi":["198.19.0.7:1"],"source":"api","nodes":[{}],"port":1})");
+  FunnelRoute route;
+  EXPECT_TRUE(ReadFunnelRoute(file, *node, route, UnknownFields::kIgnored).ok());
+  EXPECT_EQ(route.name, "a");
+  EXPECT_EQ(ReadFunnelRoute(file, *node, route).message(), "p:1: unknown field \"source\" in a route");
+}
+
+TEST(FunnelPolicyTest, AWildcardCoversOneLabel) {
+  EXPECT_EQ(WildcardOf("a.b.example"), "*.b.example");
+  EXPECT_EQ(WildcardOf("a.example"), "*.example");
+  for (const char* const none : {"example", "", "*.example"}) EXPECT_EQ(WildcardOf(none), "") << none;
+}
+
 TEST(FunnelPolicyTest, RouteNamesAreCanonicalHostNames) {
   EXPECT_EQ(CanonicalRouteName("Node.EXAMPLE."), "node.example");
   EXPECT_EQ(CanonicalRouteName("*.a_b-c.example"), "*.a_b-c.example");

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "disco/server_endpoint.h"
+#include "relay/control/http_call.h"
 #include "relay/control/text.h"
 
 namespace relay {
@@ -26,13 +27,8 @@ std::string_view Bearer(const HttpRequest& request) {
 
 // A number in a query, or `otherwise` if it is not there; nullopt: not a number.
 std::optional<uint32_t> QueryNumber(std::string_view query, std::string_view name, uint32_t otherwise) {
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(pair.size() + 1, query.size()));
-    if (!pair.starts_with(name) || pair.substr(name.size(), 1) != "=") continue;
-    return text::ParseNumber<uint32_t>(pair.substr(name.size() + 1));
-  }
-  return otherwise;
+  const std::optional<std::string_view> value = QueryValue(query, name);
+  return value ? text::ParseNumber<uint32_t>(*value) : otherwise;
 }
 
 HttpResponse Unavailable(std::string_view line) {
@@ -41,41 +37,31 @@ HttpResponse Unavailable(std::string_view line) {
   return response;
 }
 
+bool IsAllowed(std::string_view method, std::string_view allow) {
+  const std::vector<std::string_view> methods = text::Split(allow, ',');
+  return std::any_of(methods.begin(), methods.end(), [&](std::string_view m) { return text::Trim(m) == method; });
+}
+
 }  // namespace
 
-struct HttpApi::Target {
-  bool absolute = false;       // `http://authority/path`, as proxies send it.
-  std::string_view authority;  // Of an absolute one.
-  std::string_view path, query;
-};
-
-struct HttpApi::Route {
-  std::string_view path;
-  bool post;   // Else GET, and so HEAD.
-  bool probe;  // Anyone may call it, whatever the Host.
-  Capability capability;
-  void (HttpApi::*serve)(const Call& call);
-};
-
-struct HttpApi::Call {
-  const HttpRequest& request;
-  const Route* route;  // nullptr: unknown path.
-  Target target;
-  Grant grant;
-  const std::shared_ptr<Exchange>& exchange;
-};
-
-const HttpApi::Route* HttpApi::FindRoute(std::string_view path) {
-  // Funnel will add /v0/ingress and /v0/funnel/routes, the connectors /v0/connector/transit-ip: unknown paths so far.
-  static constexpr std::array<Route, 4> kRoutes = {{
-      {"/v0/relay/endpoint", true, false, Capability::kRelay, &HttpApi::Allocate},
-      {"/v0/relay/sessions", false, false, Capability::kAdmin, &HttpApi::Sessions},
-      {"/healthz", false, true, Capability::kNone, &HttpApi::Healthz},
-      {"/readyz", false, true, Capability::kNone, &HttpApi::Readyz},
+const HttpApi::Route* HttpApi::FindRoute(std::string_view path) const {
+  // The connectors will add /v0/connector/transit-ip: an unknown path so far.
+  static constexpr Methods kGet = {"GET, HEAD", "only GET allowed"};
+  static constexpr Methods kPost = {"POST", "only POST allowed"};
+  static constexpr Methods kChange = {"GET, HEAD, PUT, DELETE", "only GET, PUT and DELETE allowed"};
+  static constexpr Methods kAny = {};
+  static constexpr std::array<Route, 6> kRoutes = {{
+      {"/v0/relay/endpoint", kPost, false, Capability::kRelay, &HttpApi::Allocate},
+      {"/v0/relay/sessions", kGet, false, Capability::kAdmin, &HttpApi::Sessions},
+      {"/v0/funnel/routes", kChange, false, Capability::kAdmin, &HttpApi::FunnelRoutes},
+      {"/v0/ingress", kAny, false, Capability::kIngress, &HttpApi::Ingress},
+      {"/healthz", kGet, true, Capability::kNone, &HttpApi::Healthz},
+      {"/readyz", kGet, true, Capability::kNone, &HttpApi::Readyz},
   }};
   const auto* const found =
       std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& r) { return r.path == path; });
-  return found == kRoutes.end() ? nullptr : found;
+  if (found == kRoutes.end() || (found->serve == &HttpApi::FunnelRoutes && parts_.funnel == nullptr)) return nullptr;
+  return found;
 }
 
 HttpApi::Target HttpApi::SplitTarget(std::string_view target) {
@@ -108,12 +94,15 @@ void HttpApi::Handle(const HttpRequest& request, std::shared_ptr<Exchange> excha
   if (route == nullptr) return Refuse(call, 404, "unsupported peerapi path");
   call.grant = FindGrant(request);
   if (!call.grant.Has(route->capability)) {
+    // The peerAPI's own words, which an ingress knows.
+    if (route->capability == Capability::kIngress) return Refuse(call, 403, "denied; no ingress cap");
     return Refuse(call, 403, text::Cat(CapabilityName(route->capability), " not permitted"));
   }
-  const bool allowed = route->post ? request.method == "POST" : request.method == "GET" || request.method == "HEAD";
-  if (!allowed && route->post) return Refuse(call, 405, "only POST allowed", "POST");
-  if (!allowed) return Refuse(call, 405, "only GET allowed", "GET, HEAD");
-  if (request.body_too_big) return Refuse(call, 413, "request body over 4096 bytes");
+  const Methods& methods = route->methods;
+  if (!methods.any() && !IsAllowed(request.method, methods.allow)) {
+    return Refuse(call, 405, methods.refusal, methods.allow);
+  }
+  if (!methods.any() && request.body_too_big) return Refuse(call, 413, "request body over 4096 bytes");
   (this->*route->serve)(call);
 }
 
@@ -147,6 +136,7 @@ void HttpApi::Refuse(const Call& call, int status, std::string_view line, std::s
   }
   HttpResponse response = HttpResponse::Error(status, line);
   response.allow = allow;
+  response.close = call.route != nullptr && call.route->capability == Capability::kIngress;
   call.exchange->Respond(std::move(response));
 }
 
@@ -197,6 +187,11 @@ void HttpApi::Sessions(const Call& call) {
   if (!after || !limit || *limit == 0) return Refuse(call, 400, "after and limit are numbers, and limit is not 0");
   SendSessions(std::make_shared<SessionList>(parts_.table, parts_.udp_port, *after, std::min(*limit, kMaxSessions)),
                call.exchange);
+}
+
+void HttpApi::Ingress(const Call& call) {
+  if (parts_.ingress) return parts_.ingress(call.request, call.exchange);
+  Refuse(call, 404, "unsupported peerapi path");  // Neither serve config nor listener.
 }
 
 void HttpApi::SendSessions(std::shared_ptr<SessionList> list, std::shared_ptr<Exchange> exchange) {

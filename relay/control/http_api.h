@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "relay/control/allocator.h"
+#include "relay/control/funnel_service.h"
 #include "relay/control/host_names.h"
 #include "relay/control/http_message.h"
 #include "relay/control/log.h"
@@ -29,6 +30,9 @@ class HttpApi final : public HttpHandler {
     HostNames& host_names;
     uint16_t udp_port;
     std::function<void(std::function<void()>)> post;
+    FunnelService* funnel = nullptr;  // Without it its routes are unknown paths.
+    // POST /v0/ingress, whatever its method and body, when Host and capability are good. Without it: an unknown path.
+    std::function<void(const HttpRequest&, std::shared_ptr<Exchange>)> ingress = {};
   };
 
   HttpApi(Parts parts, Policy policy)
@@ -46,10 +50,11 @@ class HttpApi final : public HttpHandler {
 
  private:
   struct Target;
+  struct Methods;
   struct Route;
   struct Call;
 
-  static const Route* FindRoute(std::string_view path);
+  const Route* FindRoute(std::string_view path) const;
   static Target SplitTarget(std::string_view target);
   // 0: its Host is ours and no browser sent it. Else the status to refuse it with.
   int CheckOrigin(const HttpRequest& request, const Target& target) const;
@@ -61,6 +66,13 @@ class HttpApi final : public HttpHandler {
   void Allocate(const Call& call);
   void Sessions(const Call& call);
   void SendSessions(std::shared_ptr<SessionList> list, std::shared_ptr<Exchange> exchange);
+  void Ingress(const Call& call);
+  // http_funnel.cc.
+  void FunnelRoutes(const Call& call);
+  void PutFunnelRoute(const Call& call);
+  void DeleteFunnelRoute(const Call& call);
+  // Of a list whose beginning is `json`, what stands behind the route `after`.
+  void SendFunnelRoutes(std::string json, const std::string& after, std::shared_ptr<Exchange> exchange);
   std::string_view WhyNotReady() const;  // Empty: ready.
 
   Parts parts_;

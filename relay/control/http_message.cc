@@ -6,6 +6,10 @@
 
 namespace relay {
 
+namespace {
+constexpr int kNoContent = 204;
+}  // namespace
+
 const std::string_view* HttpRequest::Find(std::string_view name) const {
   for (const Field& field : fields) {
     if (text::EqualsIgnoreCase(field.name, name)) return &field.value;
@@ -22,6 +26,10 @@ std::string_view ReasonPhrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 201:
+      return "Created";
+    case 204:
+      return "No Content";
     case 400:
       return "Bad Request";
     case 403:
@@ -30,6 +38,8 @@ std::string_view ReasonPhrase(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 409:
+      return "Conflict";
     case 413:
       return "Payload Too Large";
     case 431:
@@ -43,8 +53,10 @@ std::string_view ReasonPhrase(int status) {
 
 void WriteResponse(const HttpResponse& response, const ResponseFraming& framing, std::string& out) {
   out.clear();
-  text::AppendAll(out, "HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status),
-                  "\r\nContent-Type: ", response.content_type, "\r\nContent-Length: ", response.body.size(), "\r\n");
+  text::AppendAll(out, "HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
+  if (response.status != kNoContent) {  // Whose answer ends with its head (RFC 9112 section 6.3).
+    text::AppendAll(out, "Content-Type: ", response.content_type, "\r\nContent-Length: ", response.body.size(), "\r\n");
+  }
   if (response.status >= 400) out += "X-Content-Type-Options: nosniff\r\n";
   if (!response.allow.empty()) text::AppendAll(out, "Allow: ", response.allow, "\r\n");
   if (response.retry_after) out += "Retry-After: 3\r\n";
@@ -54,7 +66,7 @@ void WriteResponse(const HttpResponse& response, const ResponseFraming& framing,
     out += "Connection: keep-alive\r\n";
   }
   out += "\r\n";
-  if (!framing.head_only) out += response.body;
+  if (!framing.head_only && response.status != kNoContent) out += response.body;
 }
 
 }  // namespace relay

@@ -11,7 +11,7 @@ namespace relay {
 
 // Written by the server's thread; read by any.
 struct HttpStats {
-  static constexpr std::array<int, 8> kStatuses = {200, 400, 403, 404, 405, 413, 431, 503};
+  static constexpr std::array<int, 11> kStatuses = {200, 201, 204, 400, 403, 404, 405, 409, 413, 431, 503};
 
   Counter connections;  // Open now.
   Counter accepted;

@@ -106,7 +106,9 @@ TestServer::TestServer(Settings settings)
             .allocator = allocator_,
             .host_names = host_names_,
             .udp_port = 40000,
-            .post = [this](std::function<void()> task) { boost::asio::post(io_, std::move(task)); }},
+            .post = [this](std::function<void()> task) { boost::asio::post(io_, std::move(task)); },
+            .funnel = settings.funnel,
+            .ingress = std::move(settings.ingress)},
            std::move(settings.policy)),
       server_(io_, io_, settings.handler != nullptr ? *settings.handler : api_, nullptr, settings.times) {
   api_.SetAddrPorts(std::move(settings.addr_ports));

@@ -62,6 +62,8 @@ class TestServer {
     uint32_t max_endpoints = 1024;
     AddrPort listen = AddrPort::FromIpv4({127, 0, 0, 1}, 0);
     HttpHandler* handler = nullptr;  // In place of the API.
+    FunnelService* funnel = nullptr;
+    std::function<void(const HttpRequest&, std::shared_ptr<Exchange>)> ingress = {};
   };
 
   explicit TestServer(Settings settings);

@@ -194,6 +194,7 @@ std::vector<MetricFamily> CollectMetrics(const MetricSources& sources) {
   CollectEndpoints(sources, out);
   CollectApi(*sources.api, out);
   out.push_back(CollectTasks(*sources.tasks));
+  for (const auto& collect : sources.extra) collect(out);
 
   Add(out.emplace_back(Family("relayd_build_info", "Always 1; the version is in its label.", MetricType::Gauge)),
       {{"version", RELAYD_VERSION}}, 1);

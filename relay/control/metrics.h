@@ -2,6 +2,7 @@
 #ifndef RELAYD_RELAY_CONTROL_METRICS_H_
 #define RELAYD_RELAY_CONTROL_METRICS_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ struct MetricSources {
   const Allocator* allocator;
   const TaskHistogram* tasks;
   const HttpStats* api;
+  // Further families, by parts that this folder does not know. Called on the server's threads.
+  std::vector<std::function<void(std::vector<prometheus::MetricFamily>&)>> extra = {};
 };
 
 std::vector<prometheus::MetricFamily> CollectMetrics(const MetricSources& sources);

@@ -50,6 +50,17 @@ class MetricsTest : public testing::Test {
   std::unique_ptr<MetricsServer> metrics_;
 };
 
+TEST_F(MetricsTest, OthersMayAddFamilies) {
+  sources_.extra.push_back([](std::vector<prometheus::MetricFamily>& out) {
+    prometheus::MetricFamily& family = out.emplace_back();
+    family.name = "relayd_other_total";
+    family.type = prometheus::MetricType::Counter;
+    family.metric.emplace_back().counter.value = 7;
+  });
+  Open();
+  EXPECT_THAT(Scrape(), HasSubstr("\nrelayd_other_total 7\n"));
+}
+
 TEST_F(MetricsTest, EverySeriesIsThereAtZero) {
   Open();
   const std::string text = '\n' + Scrape();

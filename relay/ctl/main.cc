@@ -9,13 +9,14 @@
 #include "disco/go_duration.h"
 #include "relay/client/program.h"
 #include "relay/ctl/commands.h"
+#include "relay/ctl/funnel_commands.h"
 #include "relay/ctl/top.h"
 
 DEFINE_string(api, "http://127.0.0.1:9640", "relayd's API: http://host:port or https://host:port");
 DEFINE_string(metrics, "http://127.0.0.1:9641", "relayd's metrics, likewise");
 DEFINE_string(token, "", "bearer token for the API");
 DEFINE_string(token_file, "", "file that holds it");
-DEFINE_string(ca_file, "", "PEM file of the authorities for https; empty: the system's");
+DEFINE_string(ca_file, "", "PEM file of the authorities for https and funnel check; empty: the system's");
 DEFINE_string(out, "", "keygen: the new file for the private key");
 DEFINE_bool(json, false, "print JSON");
 DEFINE_string(interval, "1s", "top: time between two samples");
@@ -42,10 +43,17 @@ constexpr std::string_view kUsage = R"(relayctl talks to a relayd.
                                 on stderr, or both as JSON on stdout [--json]
   relayctl pubkey FILE          the public key of a private one (-: stdin)
 
-  --api=URL                         http://127.0.0.1:9640, for status, sessions and allocate
+  relayctl funnel routes        public names, the nodes that serve them, and how those do [--json]
+  relayctl funnel check NAME[:PORT]
+                                asks each node of a name (port 443) as an ingress does, from here,
+                                and looks at its certificate; needs the nodes' leave for this machine
+  relayctl funnel close NAME    takes a route that the API put away, and ends its connections; a
+                                route of the policy file is taken away there
+
+  --api=URL                         http://127.0.0.1:9640, for status, sessions, allocate and funnel
   --metrics=URL                     http://127.0.0.1:9641, for status, drops and top
   --token=TEXT, --token_file=FILE   bearer token for the API
-  --ca_file=FILE                    authorities for https (PEM)
+  --ca_file=FILE                    authorities for https, and for funnel check (PEM)
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no relayd reached.
 )";
@@ -97,6 +105,11 @@ int Run(const std::vector<std::string_view>& args) {
   if (is("allocate", 2)) return Allocate(clients->api, args[1], args[2]);
   if (is("drops", 0)) return Drops(clients->metrics, FLAGS_json);
   if (is("top", 0)) return RunTop(clients->metrics);
+  if (command == "funnel" && args.size() == 2 && args[1] == "routes") return FunnelRoutes(clients->api, FLAGS_json);
+  if (command == "funnel" && args.size() == 3 && args[1] == "check") {
+    return FunnelCheck(clients->api, args[2], FLAGS_ca_file);
+  }
+  if (command == "funnel" && args.size() == 3 && args[1] == "close") return FunnelClose(clients->api, args[2]);
   return Fail(kExitUsage, absl::StrCat("unknown command or wrong arguments: ", command, "; see relayctl --help"));
 }
 

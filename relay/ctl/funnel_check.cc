@@ -1,0 +1,200 @@
+#include "relay/ctl/funnel_check.h"
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "relay/client/api_client.h"
+#include "relay/client/await.h"
+#include "relay/ctl/top_render.h"
+
+namespace relay::ctl {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using client::Await;
+using Clock = std::chrono::steady_clock;
+
+constexpr uint32_t kMaxHead = 8192;  // As relayd takes it.
+constexpr uint64_t kMaxBody = 4096;
+constexpr unsigned kSwitchingProtocols = 101;
+
+std::string Describe(const error_code& ec) { return ec == beast::error::timeout ? "timed out" : ec.message(); }
+
+// What `write` prints into a BIO.
+template <typename Write>
+std::string FromBio(Write write) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new(BIO_s_mem()), BIO_free);
+  write(bio.get());
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return Printable(std::string(data, size > 0 ? static_cast<size_t>(size) : 0));
+}
+
+std::string NameOf(const X509_NAME* name) {
+  return FromBio([&](BIO* bio) { X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253); });
+}
+
+std::vector<std::string> AlternativeNames(X509* certificate) {
+  std::vector<std::string> names;
+  auto* const all = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  for (int i = 0; all != nullptr && i < sk_GENERAL_NAME_num(all); ++i) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(all, i);
+    if (name->type != GEN_DNS) continue;
+    const ASN1_IA5STRING* const text = name->d.dNSName;
+    names.push_back(Printable(std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                                          static_cast<size_t>(ASN1_STRING_length(text)))));
+  }
+  GENERAL_NAMES_free(all);
+  return names;
+}
+
+// The node's answer. False: there was none, or it was a refusal.
+bool Ask(asio::io_context& io, beast::tcp_stream& stream, const NodeCheck& check, NodeReport& report) {
+  error_code ec;
+  const tcp::endpoint own = stream.socket().local_endpoint(ec);
+  http::request<http::empty_body> request(http::verb::post, "/v0/ingress", 11);
+  request.set(http::field::host, check.node.ToString());
+  request.set("Tailscale-Ingress-Src", absl::StrCat(own.address().is_v6() ? "[" : "", own.address().to_string(),
+                                                    own.address().is_v6() ? "]:" : ":", own.port()));
+  request.set("Tailscale-Ingress-Target", check.target.ToString());
+  request.set(http::field::content_length, "0");
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.header_limit(kMaxHead);
+  parser.body_limit(kMaxBody);
+  ec = Await(io, [&](auto done) { http::async_write(stream, request, std::move(done)); });
+  if (!ec) ec = Await(io, [&](auto done) { http::async_read_header(stream, buffer, parser, std::move(done)); });
+  if (ec) {
+    report.error = absl::StrCat("no answer: ", Describe(ec));
+    return false;
+  }
+  report.status = parser.get().result_int();
+  if (report.status != kSwitchingProtocols) {
+    // Its reason is worth a try.
+    (void)Await(io, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
+    report.answered =
+        client::DescribeRefusal({.status = report.status, .body = parser.get().body(), .retry_after = {}});
+    report.error = absl::StrCat("the node answered ", report.answered);
+    return false;
+  }
+  report.answered = absl::StrCat(report.status);
+  if (buffer.size() > 0) report.error = "the node sent bytes ahead of TLS";
+  return buffer.size() == 0;
+}
+
+}  // namespace
+
+CertificateReport CertificateReport::Of(X509* certificate, const std::string& name) {
+  CertificateReport report;
+  report.subject = NameOf(X509_get_subject_name(certificate));
+  report.issuer = NameOf(X509_get_issuer_name(certificate));
+  report.names = AlternativeNames(certificate);
+  const ASN1_TIME* const not_after = X509_get0_notAfter(certificate);
+  report.not_after = FromBio([&](BIO* bio) { ASN1_TIME_print(bio, not_after); });
+  int days = 0, seconds = 0;
+  if (ASN1_TIME_diff(&days, &seconds, nullptr, not_after) == 1) report.days_left = seconds < 0 ? days - 1 : days;
+  report.in_date = X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 && X509_cmp_current_time(not_after) > 0;
+  // A subject alone names nothing, as clients have it today.
+  report.names_target =
+      X509_check_host(certificate, name.data(), name.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1;
+  return report;
+}
+
+std::string NodeReport::Fault() const {
+  if (!error.empty()) return error;
+  if (!certificate) return "no certificate";
+  if (!certificate->names_target) return "the certificate does not name it";
+  return certificate->in_date ? "" : "the certificate is not in date";
+}
+
+NodeReport CheckNode(const NodeCheck& check) {
+  NodeReport report;
+  report.node = check.node;
+  Clock::time_point began = Clock::now();
+  const auto lap = [&] {
+    const Clock::time_point before = std::exchange(began, Clock::now());
+    return std::chrono::duration_cast<std::chrono::microseconds>(began - before);
+  };
+  const auto end = [&](const std::string& why) {
+    report.error = why;
+    return report;
+  };
+  asio::io_context io;
+  error_code ec;
+  asio::ssl::context tls(asio::ssl::context::tls_client);
+  check.ca_file.empty() ? tls.set_default_verify_paths(ec) : tls.load_verify_file(check.ca_file, ec);
+  if (ec) return end(absl::StrCat("cannot read ", check.ca_file, ": ", ec.message()));
+  tls.set_verify_mode(asio::ssl::verify_none);  // It is looked at, whatever it is.
+  asio::ssl::stream<beast::tcp_stream> stream(io, tls);
+  beast::tcp_stream& tcp_stream = stream.next_layer();
+
+  const tcp::endpoint node(asio::ip::make_address(check.node.IpToString(), ec), check.node.port);
+  tcp_stream.expires_after(check.timeout);
+  if (!ec) ec = Await(io, [&](auto done) { tcp_stream.async_connect(node, std::move(done)); });
+  report.dial = lap();
+  if (ec) return end(absl::StrCat("no connection: ", Describe(ec)));
+
+  tcp_stream.expires_after(check.timeout);
+  const bool taken = Ask(io, tcp_stream, check, report);
+  report.answer = lap();
+  if (!taken) return report;
+
+  tcp_stream.expires_after(check.timeout);
+  SSL* const ssl = stream.native_handle();
+  SSL_set_tlsext_host_name(ssl, check.target.name.c_str());
+  ec = Await(io, [&](auto done) { stream.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
+  report.handshake = lap();
+  if (ec) return end(absl::StrCat("no TLS: ", Printable(Describe(ec))));
+  report.tls_version = SSL_get_version(ssl);
+  const std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(ssl), X509_free);
+  if (certificate != nullptr) report.certificate = CertificateReport::Of(certificate.get(), check.target.name);
+  if (const long verified = SSL_get_verify_result(ssl); verified != X509_V_OK) {
+    report.distrust = X509_verify_cert_error_string(verified);
+  }
+  return report;
+}
+
+std::string FormatNodeReport(const NodeReport& report, bool healthy) {
+  std::string text;
+  const auto line = [&](const char* name, const std::string& value) {
+    absl::StrAppendFormat(&text, "%-10s %s\n", name, value);
+  };
+  const auto ms = [](std::chrono::microseconds time) {
+    return absl::StrFormat("%.1f ms", static_cast<double>(time.count()) / 1000);
+  };
+  line("node", absl::StrCat(report.node.ToString(), healthy ? ", healthy" : ", unhealthy", " in relayd's eyes"));
+  line("  dial", ms(report.dial));
+  if (report.status != 0) line("  answer", absl::StrCat(report.answered, ", ", ms(report.answer)));
+  if (report.certificate) {
+    const CertificateReport& c = *report.certificate;
+    line("  tls", absl::StrCat(report.tls_version, ", ", ms(report.handshake)));
+    line("  subject", c.subject.empty() ? "-" : c.subject);
+    line("  names", c.names.empty() ? "-" : absl::StrJoin(c.names, ", "));
+    line("  issuer", c.issuer.empty() ? "-" : c.issuer);
+    line("  until", absl::StrCat(c.not_after, ", ", c.days_left, " days left"));
+    line("  trusted", report.distrust.empty() ? "yes" : absl::StrCat("no: ", report.distrust));
+  }
+  const std::string fault = report.Fault();
+  line("  serves", fault.empty() ? "yes" : absl::StrCat("no: ", fault));
+  return text;
+}
+
+}  // namespace relay::ctl
