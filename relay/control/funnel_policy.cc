@@ -1,26 +1,16 @@
 #include "relay/control/funnel_policy.h"
 
-#include <arpa/inet.h>
-
 #include <limits>
 #include <set>
 #include <utility>
 
+#include "relay/control/host_name.h"
 #include "relay/control/text.h"
 
 namespace relay {
 namespace {
 
-constexpr size_t kMaxNameBytes = 253;
-constexpr size_t kMaxLabelBytes = 63;
-
-bool IsLabel(std::string_view label) {
-  if (label.empty() || label.size() > kMaxLabelBytes) return false;
-  for (const char c : label) {
-    if (!(c >= 'a' && c <= 'z') && !text::IsDigit(c) && c != '-' && c != '_') return false;
-  }
-  return true;
-}
+constexpr std::string_view kWildcard = "*.";
 
 // A field that holds a count, 0 for no limit.
 JsonFile::Field LimitField(const JsonFile& file, std::string_view name, uint64_t& out) {
@@ -128,17 +118,10 @@ absl::Status ReadFunnelPolicy(const JsonFile& file, const JsonNode& node, Funnel
 }
 
 std::optional<std::string> CanonicalRouteName(std::string_view name) {
-  std::string canonical = text::ToLower(name);
-  if (canonical.ends_with('.')) canonical.pop_back();
-  std::string_view labels = canonical;
-  if (labels.starts_with("*.")) labels.remove_prefix(2);
-  if (canonical.empty() || canonical.size() > kMaxNameBytes) return std::nullopt;
-  for (const std::string_view label : text::Split(labels, '.')) {
-    if (!IsLabel(label)) return std::nullopt;
-  }
-  in_addr v4{};
-  if (inet_aton(std::string(labels).c_str(), &v4) != 0) return std::nullopt;  // 1.2.3.4, and old forms such as 0x7f.1.
-  return canonical;
+  if (!name.starts_with(kWildcard)) return CanonicalHostName(name);
+  const std::optional<std::string> domain = CanonicalHostName(name.substr(kWildcard.size()));
+  if (!domain || domain->size() + kWildcard.size() > kMaxHostNameBytes) return std::nullopt;
+  return text::Cat(kWildcard, *domain);
 }
 
 absl::Status ReadPrefix(const JsonFile& file, const JsonNode& node, Prefix& out) {

@@ -44,8 +44,7 @@ absl::Status ReadFunnelPolicy(const JsonFile& file, const JsonNode& node, Funnel
 // One route, as PUT /v0/funnel/routes takes it.
 absl::Status ReadFunnelRoute(const JsonFile& file, const JsonNode& node, FunnelRoute& out);
 
-// A host name as routes hold it: lower-case, without one trailing dot; 1 to 253 bytes of labels of 1 to 63 bytes of
-// [a-z0-9_-], no IP literal. `*.` in front stands for one label. nullopt: not such a name.
+// A host name (host_name.h) as routes hold it: `*.` in front stands for one label. nullopt: not such a name.
 std::optional<std::string> CanonicalRouteName(std::string_view name);
 
 absl::Status ReadPrefix(const JsonFile& file, const JsonNode& node, Prefix& out);

@@ -93,6 +93,10 @@ TEST(FunnelPolicyTest, RouteNamesAreCanonicalHostNames) {
   while (longest.size() < 252) longest += "a.";
   EXPECT_TRUE(CanonicalRouteName(longest + "b"));
   EXPECT_FALSE(CanonicalRouteName(longest + "bc"));
+  const std::string two_less = longest.substr(2) + "b";
+  EXPECT_TRUE(CanonicalRouteName("*." + two_less));
+  EXPECT_FALSE(CanonicalRouteName("*." + two_less + "b")) << "the wildcard counts";
+  EXPECT_TRUE(CanonicalRouteName("*." + two_less + "."));
 }
 
 }  // namespace
