@@ -22,15 +22,15 @@ namespace ingress {
 using disco::AddrPort;
 
 struct AccessRecord {
-  std::chrono::system_clock::time_point time;
+  std::chrono::system_clock::time_point time = {};
   AddrPort client;
-  std::string_view name;  // Empty: not known.
+  std::string_view name = {};  // Empty: not known.
   uint16_t port = 0;
-  std::optional<AddrPort> node;  // The last one that was tried.
+  std::optional<AddrPort> node = {};  // The last one that was tried.
   std::string_view reason;
   Duration duration{};
   uint64_t bytes_to_node = 0, bytes_to_client = 0;
-  std::optional<Duration> hello, dial;
+  std::optional<Duration> hello = {}, dial = {};
   bool refused = false;     // Nothing was carried: one of those that strangers can cause at will.
   uint64_t suppressed = 0;  // Refusals without a line since the last one that has one.
 };

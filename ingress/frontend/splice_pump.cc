@@ -24,6 +24,20 @@ void SplicePump::Keep(std::string_view bytes) {
   kept_size_ = static_cast<uint32_t>(bytes.size());
 }
 
+SplicePump::Visit SplicePump::Put(int to, std::string_view bytes) {
+  Visit visit{.outcome = Outcome::kWaitRead};
+  const ssize_t sent = bytes.empty() ? 0 : send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent < 0 && !WouldBlock()) {
+    visit.outcome = Outcome::kFailed;
+    return visit;
+  }
+  visit.written = static_cast<size_t>(std::max<ssize_t>(sent, 0));
+  carried_ += bytes.size();
+  Keep(bytes.substr(visit.written));
+  if (kept_size_ > 0) visit.outcome = Outcome::kWaitWrite;
+  return visit;
+}
+
 SplicePump::Visit SplicePump::Run(int from, int to, size_t allowed, Tools tools) {
   Visit visit{.outcome = Outcome::kMore};
   if (kept_size_ > 0) visit.outcome = FlushKept(to, visit);

@@ -47,7 +47,7 @@ class SplicePump {
   SplicePump& operator=(const SplicePump&) = delete;
 
   // These bytes go first. Before the first visit.
-  void Keep(std::string_view bytes);
+  Visit Put(int to, std::string_view bytes);
   // Moves at most `allowed` new bytes; 0: only what was kept, and then kMore.
   Visit Run(int from, int to, size_t allowed, Tools tools);
   // `from` has told of its end, or an error: a short read is not its last word.
@@ -57,10 +57,10 @@ class SplicePump {
 
   bool ended() const { return ended_; }
   bool blocked() const { return kept_size_ > 0 || in_pipe_ > 0; }  // Holds bytes that were not taken yet.
-  // Of kept bytes.
-  size_t held_bytes() const { return kept_size_; }
+  size_t held_bytes() const { return kept_size_; }                 // In our memory; a pipe's are the kernel's.
 
  private:
+  void Keep(std::string_view bytes);
   Outcome FlushKept(int to, Visit& visit);
   Outcome FlushPipe(int to, Visit& visit, PipePool& pipes);
   Outcome Copy(int from, int to, size_t allowed, Visit& visit, std::span<char> buffer);
