@@ -52,27 +52,35 @@ class Route {
   Admission Admit(Instant now, Ticket& out);
 
   // The node to dial for `port`: of those not yet tried (bit i of `tried`: config().peerapi[i]) the healthy one with
-  // the fewest connections; if none is healthy, the one that failed least recently. -1: all were tried.
+  // the fewest connections, equal ones in turn; if none is healthy, the one that failed least recently. -1: all were
+  // tried. A node whose time out is over is given to one caller, and is out again until that one has reported.
   int Pick(uint16_t port, uint64_t tried, Instant now) const;
-  // How a dial went. `failed`: no connection, no answer in time, or 5xx; a 4xx is not the node's fault.
+  // How a dial went. `failed`: no connection, no answer in time, or 5xx; a 4xx is not the node's fault. A failed node
+  // is out for 5 s, twice as long each time that it fails again after that, 60 s at most; one success forgives all.
   void Report(uint16_t port, int node, bool failed, Instant now);
   // Connections that a node carries, from the dial on.
   void AddConnection(int node, int delta);
 
-  // Both ways together: how many of `wanted` bytes may go now, by bytes_per_second; 0: none before `again`.
+  // Both ways together: how many of `wanted` bytes may go now, by bytes_per_second; 0: none before `again`. Those who
+  // are put off get a turn each. Bursts are of a quarter of a second, or of 64 KiB if that is more.
   size_t TakeBytes(size_t wanted, Instant now, Instant& again);
   void ReturnBytes(size_t unused);
   bool paced() const { return config_.bytes_per_second != 0; }
 
   uint64_t connections() const;
-  bool Healthy(int node) const;  // On every port.
+  bool Healthy(int node) const;  // Its last dial, on each port, was no failure.
   // DELETE with close=1: those who hold this route look at it when they are woken (Frontend::CloseRoute).
   std::atomic<bool> closed{false};
 
  private:
   struct Shared;  // What goes over to the route that replaces this one.
-  relay::FunnelRoute config_;
-  std::shared_ptr<Shared> shared_;
+  struct Node;    // So do those of the nodes that stay.
+
+  Route(relay::FunnelRoute config, std::shared_ptr<Shared> shared, const Route* before);
+
+  const relay::FunnelRoute config_;
+  const std::shared_ptr<Shared> shared_;
+  std::vector<std::shared_ptr<Node>> nodes_;  // As in config_.peerapi.
 };
 
 }  // namespace ingress

@@ -74,7 +74,7 @@ absl::Status ReadPeerApi(const JsonFile& file, const JsonNode& node, std::vector
 
 }  // namespace
 
-absl::Status ReadFunnelRoute(const JsonFile& file, const JsonNode& node, FunnelRoute& out) {
+absl::Status ReadFunnelRoute(const JsonFile& file, const JsonNode& node, FunnelRoute& out, UnknownFields unknown) {
   const auto read_name = [&](const JsonNode& value) {
     std::string text;
     if (absl::Status bad = file.ReadString(value, "\"name\"", text); !bad.ok()) return bad;
@@ -92,7 +92,8 @@ absl::Status ReadFunnelRoute(const JsonFile& file, const JsonNode& node, FunnelR
        PrefixesField(file, "deny", out.deny),
        LimitField(file, "max_connections", out.max_connections),
        LimitField(file, "new_per_second", out.new_per_second),
-       LimitField(file, "bytes_per_second", out.bytes_per_second)});
+       LimitField(file, "bytes_per_second", out.bytes_per_second)},
+      unknown);
 }
 
 absl::Status ReadFunnelPolicy(const JsonFile& file, const JsonNode& node, FunnelPolicy& out) {
@@ -122,6 +123,11 @@ std::optional<std::string> CanonicalRouteName(std::string_view name) {
   const std::optional<std::string> domain = CanonicalHostName(name.substr(kWildcard.size()));
   if (!domain || domain->size() + kWildcard.size() > kMaxHostNameBytes) return std::nullopt;
   return text::Cat(kWildcard, *domain);
+}
+
+std::string WildcardOf(std::string_view name) {
+  const size_t dot = name.find('.');
+  return dot == std::string_view::npos || name.starts_with('*') ? "" : text::Cat("*", name.substr(dot));
 }
 
 absl::Status ReadPrefix(const JsonFile& file, const JsonNode& node, Prefix& out) {

@@ -41,11 +41,15 @@ struct FunnelPolicy {
 
 // Every field known and well-formed, no route name, port, node or prefix twice.
 absl::Status ReadFunnelPolicy(const JsonFile& file, const JsonNode& node, FunnelPolicy& out);
-// One route, as PUT /v0/funnel/routes takes it.
-absl::Status ReadFunnelRoute(const JsonFile& file, const JsonNode& node, FunnelRoute& out);
+// One route, as PUT /v0/funnel/routes takes it: there, unknown fields are ignored.
+absl::Status ReadFunnelRoute(const JsonFile& file, const JsonNode& node, FunnelRoute& out,
+                             UnknownFields unknown = UnknownFields::kRefused);
 
 // A host name (host_name.h) as routes hold it: `*.` in front stands for one label. nullopt: not such a name.
 std::optional<std::string> CanonicalRouteName(std::string_view name);
+
+// The name of the wildcard route that covers a canonical name: `*.x` for `a.x`. Empty: none can.
+std::string WildcardOf(std::string_view name);
 
 absl::Status ReadPrefix(const JsonFile& file, const JsonNode& node, Prefix& out);
 

@@ -25,11 +25,11 @@ class FunnelService {
     uint64_t connections;
     std::vector<NodeStatus> nodes;
   };
-  enum class Change : uint8_t { kCreated, kReplaced, kDeleted, kUnknown, kOwnedByFile };
+  enum class Change : uint8_t { kCreated, kReplaced, kDeleted, kUnknown, kOwnedByFile, kTooMany };
 
   virtual ~FunnelService() = default;
   virtual std::vector<RouteStatus> Routes() const = 0;  // By name.
-  virtual Change Put(FunnelRoute route) = 0;            // kCreated, kReplaced, kOwnedByFile.
+  virtual Change Put(FunnelRoute route) = 0;            // kCreated, kReplaced, kOwnedByFile, kTooMany.
   // `close`: its connections end too. kDeleted, kUnknown, kOwnedByFile.
   virtual Change Delete(std::string_view name, bool close) = 0;
   // The policy file was read again: its routes and limits replace those of the last one. A name that the API had put

@@ -131,12 +131,13 @@ absl::StatusOr<JsonNode> JsonFile::Parse(std::string_view text) const {
 }
 
 absl::Status JsonFile::ReadObject(const JsonNode& node, std::string_view what,
-                                  std::initializer_list<Field> fields) const {
+                                  std::initializer_list<Field> fields, UnknownFields unknown) const {
   if (node.kind != Kind::kObject) return Error(node.line, text::Cat(what, " is not an object"));
   for (const JsonMember& member : node.members) {
     const auto* const field =
         std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == member.name; });
     if (field == fields.end()) {
+      if (unknown == UnknownFields::kIgnored) continue;
       return Error(member.line, text::Cat("unknown field \"", member.name, "\" in ", what));
     }
     if (absl::Status status = field->read(member.value); !status.ok()) return status;

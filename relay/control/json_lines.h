@@ -33,6 +33,8 @@ struct JsonMember {
   JsonNode value;
 };
 
+enum class UnknownFields : uint8_t { kRefused, kIgnored };
+
 // The errors of one file: `file:line: reason`.
 class JsonFile {
  public:
@@ -48,7 +50,8 @@ class JsonFile {
   };
   // Gives each member of an object to its field; other names and a missing required one are errors. `what` names the
   // object in errors ("a token").
-  absl::Status ReadObject(const JsonNode& node, std::string_view what, std::initializer_list<Field> fields) const;
+  absl::Status ReadObject(const JsonNode& node, std::string_view what, std::initializer_list<Field> fields,
+                          UnknownFields unknown = UnknownFields::kRefused) const;
   // Gives each item of an array to `read`.
   absl::Status ReadArray(const JsonNode& node, std::string_view what,
                          const std::function<absl::Status(const JsonNode&)>& read) const;
