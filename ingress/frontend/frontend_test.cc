@@ -142,7 +142,6 @@ TEST_F(FrontendTest, AResetIsAReset) {
   third.client.End();
   EXPECT_TRUE(third.node.AwaitEnd());
   third.client.Abort();
-  EXPECT_TRUE(third.node.AwaitReset() || true);
   AwaitClosed("reset", 3);
 }
 
@@ -280,7 +279,12 @@ TEST_F(FrontendTest, ItsEndClosesEverything) {
 
 TEST_F(FrontendTest, NothingIsLeftOfConnectionsThatEndAtAnyStage) {
   Start();
-  { const Pair warm = Spliced(); }  // The peers' own descriptors are closed with them.
+  {
+    Pair warm = Spliced();  // The pool has a pipe from here on.
+    std::thread writes([&] { warm.client.Send(std::string(2 << 20, 'x')); });
+    warm.node.Receive(2 << 20);
+    writes.join();
+  }
   Await([&] { return frontend_->connections() == 0; });
   const size_t before = OpenDescriptors();
   for (int i = 0; i < 10; ++i) {
@@ -307,7 +311,7 @@ TEST_F(FrontendTest, NothingIsLeftOfConnectionsThatEndAtAnyStage) {
     other.client.Close();
   }
   Await([&] { return frontend_->connections() == 0; });
-  EXPECT_EQ(OpenDescriptors(), before + 0);
+  EXPECT_EQ(OpenDescriptors(), before);
   EXPECT_EQ(Value("relayd_funnel_pending"), 0);
   EXPECT_EQ(live_routes_[0]->connections(), 0u);
 }
