@@ -96,10 +96,10 @@ void EventLoop::Modify(int fd, uint32_t events, Handler& handler) {
 
 void EventLoop::Remove(int fd, Handler& handler) {
   epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
-  RemoveClosing(handler);
+  Forget(handler);
 }
 
-void EventLoop::RemoveClosing(Handler& handler) {
+void EventLoop::Forget(Handler& handler) {
   for (int i = event_next_; i < event_count_; ++i) {
     epoll_event& event = events_[static_cast<size_t>(i)];
     if (event.data.ptr == &handler) event = {};

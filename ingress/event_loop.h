@@ -47,9 +47,8 @@ class EventLoop {
   void Modify(int fd, uint32_t events, Handler& handler);
   // No event reaches `handler` any more, not even one that was fetched already. Before the descriptor is closed.
   void Remove(int fd, Handler& handler);
-  // The same of a descriptor that is closed before anything else happens, and that nobody has duplicated: it leaves the
-  // loop by that, which saves a system call.
-  void RemoveClosing(Handler& handler);
+  // The same for a descriptor that is closed next and has no duplicate: the kernel forgets it then, which saves a call.
+  void Forget(Handler& handler);
 
   // Read once a turn of the loop.
   Instant now() const { return now_; }

@@ -25,7 +25,7 @@ TcpStream::~TcpStream() { Close(); }
 
 void TcpStream::Close() {
   if (io_.fd() < 0) return;
-  loop_.RemoveClosing(*this);
+  loop_.Forget(*this);
   io_.Release();
 }
 

@@ -110,7 +110,7 @@ TlsStream::~TlsStream() {
 }
 
 void TlsStream::Close() {
-  loop_.RemoveClosing(*this);
+  loop_.Forget(*this);
   io_.Release();
 }
 
