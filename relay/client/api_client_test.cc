@@ -104,6 +104,15 @@ TEST(UrlTest, RefusesAllElse) {
   }
 }
 
+TEST(ApiClientTest, ADeleteHasNoBodyAndNoneComesBack) {
+  OneAnswer server("HTTP/1.1 204 No Content\r\n\r\n");
+  const auto response = Client(server.url()).Delete("/v0/x?name=a");
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->status, 204u);
+  EXPECT_EQ(server.Request(), absl::StrCat("DELETE /v0/x?name=a HTTP/1.1\r\nHost: ", server.url().substr(7),
+                                           "\r\nConnection: close\r\n\r\n"));
+}
+
 TEST(ApiClientTest, AsksAsTheApiWantsIt) {
   OneAnswer server(Answer("200 OK", "fine"));
   const auto response = Client(server.url(), "secret").Post("/v0/x", "{}");

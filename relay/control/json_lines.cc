@@ -129,8 +129,8 @@ absl::StatusOr<JsonNode> JsonFile::Parse(std::string_view text) const {
   return std::move(builder.root);
 }
 
-absl::Status JsonFile::ReadObject(const JsonNode& node, std::string_view what,
-                                  std::initializer_list<Field> fields, UnknownFields unknown) const {
+absl::Status JsonFile::ReadObject(const JsonNode& node, std::string_view what, std::initializer_list<Field> fields,
+                                  UnknownFields unknown) const {
   if (node.kind != Kind::kObject) return Error(node.line, text::Cat(what, " is not an object"));
   for (const JsonMember& member : node.members) {
     const auto* const field =
