@@ -202,6 +202,33 @@ TEST_F(FrontendRefusalTest, ARefusalIsNotTheNodesFault) {
   EXPECT_FALSE(live_routes_[0]->Healthy(0));
 }
 
+TEST_F(FrontendRefusalTest, ANodeThatRefusedIsAskedAgain) {
+  Node other;
+  routes_ = {RouteTo(std::string(kName), {node_.addr(), other.addr()})};
+  Start();
+  Node* const nodes[] = {&node_, &other};
+  const auto dialed = [&] { return Node::Dialed({&node_, &other}); };
+  size_t refusing = 0;
+  {
+    Peer client = Connect();
+    client.Send(hello_);
+    refusing = dialed();
+    Peer node = nodes[refusing]->Accept();
+    Answer(node, "403 x");
+    nodes[1 - refusing]->Take(hello_);
+  }
+  int asked = 0;
+  for (int i = 0; i < 4; ++i) {
+    Await([&] { return frontend_->connections() == 0; });
+    Peer client = Connect();
+    client.Send(hello_);
+    const size_t node = dialed();
+    asked += node == refusing ? 1 : 0;
+    nodes[node]->Take(hello_);
+  }
+  EXPECT_EQ(asked, 2);  // In turn: neither has connections.
+}
+
 TEST_F(FrontendRefusalTest, NodesThatDoNotAnswer) {
   options_.dial_timeout = milliseconds(200);
   Start();

@@ -213,6 +213,37 @@ TEST_F(FrontendTest, ARouteMayHaveARate) {
   EXPECT_GT(std::chrono::steady_clock::now() - begin, milliseconds(900));
 }
 
+TEST_F(FrontendTest, OnlyBytesThatWentCountAgainstTheRate) {
+  routes_[0].bytes_per_second = 100;
+  Start();
+  Pair pair = Spliced();
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) {
+    pair.client.Send("ping");
+    EXPECT_EQ(pair.node.Receive(4), "ping");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));  // Else each waits for the next 64 bytes, 0.64 s.
+}
+
+TEST_F(FrontendTest, AFailedTryLeavesNothingBehind) {
+  Node other;
+  routes_ = {RouteTo(std::string(kName), {node_.addr(), other.addr()})};
+  routes_[0].bytes_per_second = 400'000;
+  Start();
+  Peer client = Connect();
+  client.Send(hello_);
+  Node* const nodes[] = {&node_, &other};
+  const size_t first = Node::Dialed({&node_, &other});
+  Peer failing = nodes[first]->Accept();
+  failing.ReceiveHead();
+  failing.Abort();
+  // The reset of the first is not the second's, also while that one waits for the rate.
+  Peer node = nodes[1 - first]->Take(hello_);
+  const std::string bytes = Pattern(200'000, 4);
+  for (size_t at = 0; at < bytes.size(); at += 20'000) node.Send(std::string_view(bytes).substr(at, 20'000));
+  EXPECT_TRUE(client.Receive(bytes.size()) == bytes);
+}
+
 TEST_F(FrontendTest, AnIdleConnectionIsClosed) {
   options_.idle_timeout = milliseconds(200);
   Start();
