@@ -74,7 +74,7 @@ class FunnelNode(Program):
                           f"--metrics_listen={metrics}", *flags], namespace)
         ready = self.wait_for(r'msg="?ready"?.*').group(0)
         fields = dict(re.findall(r'(\w+)="?([^\s"]+)', ready))
-        self.listen, self.metrics_at = fields["listen"].split(","), fields["metrics"]
+        self.listen, self.metrics_at = fields["peerapi"].split(","), fields["metrics"]
 
     def write(self, config):
         with open(self.config_path + ".new", "w", encoding="utf-8") as file:
@@ -278,10 +278,10 @@ def read_frame(file):
     return first & 0x0F, payload
 
 
-def websocket_echo(sock, name, text):
+def websocket_echo(sock, name, text, path="/ws"):
     """One message there and back over a TLS socket; what came back."""
     key = base64.b64encode(os.urandom(16)).decode()
-    sock.sendall(f"GET /ws HTTP/1.1\r\nHost: {name}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                  f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
     file = sock.makefile("rb")
     status = file.readline()

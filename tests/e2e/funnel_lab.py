@@ -88,8 +88,9 @@ class FunnelLab:
             machine.start_wireguard(self.test)
         self.beside.add_peer(self.node)
         self.node.add_peer(self.beside)
-        for machine, peer in (pair, pair[::-1]):
-            self.test.start(machine.start_relay_client(peer)).wait_connected()
+        clients = [self.test.start(machine.start_relay_client(peer)) for machine, peer in (pair, pair[::-1])]
+        for client in clients:
+            client.wait_connected()
         if not self.beside.pings(self.node.inner_v4):
             raise AssertionError("the tunnel does not carry a ping")
 
