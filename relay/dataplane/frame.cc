@@ -42,13 +42,16 @@ uint16_t Fold(uint64_t sum) {
   const auto half = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
   return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);
 }
+// The second word of a v4-mapped address, from the IPv4 one as it stands in a packet.
+constexpr uint64_t MappedWord(uint32_t ipv4) { return uint64_t{0xffff} << 16 | uint64_t{ipv4} << 32; }
+
 // The words of a Path, written whole: a struct that is written in bytes and read in words stalls.
 class PathWriter {
  public:
   explicit PathWriter(Path& path) : at_(reinterpret_cast<uint8_t*>(&path)) {}
   void Ipv4(size_t offset, const uint8_t* ip) {
     Word(offset, 0);
-    Word(offset + 8, uint64_t{0xffff} << 16 | uint64_t{Load<uint32_t>(ip)} << 32);
+    Word(offset + 8, MappedWord(Load<uint32_t>(ip)));
   }
   void Ipv6(size_t offset, const uint8_t* ip) {
     Word(offset, Load<uint64_t>(ip));
@@ -255,11 +258,60 @@ inline uint8_t* WriteIpv6(const PathWords& to, uint8_t ecn, size_t udp_bytes, ui
   return to.ipv4 ? WriteIpv4(to, ecn, udp_bytes, ip) : WriteIpv6(to, ecn, udp_bytes, ip);
 }
 
-}  // namespace
+// The frame that nearly all are: untagged, IPv4 without options, no fragment, UDP, for the address of ours that the
+// last one was for, and nothing wrong with it. Read in words, several fields a check: a third of the instructions that
+// the general way takes (bench/frame_bench). False: any other frame, of which nothing is said.
+[[gnu::always_inline]] inline bool ParseUsual(const uint8_t* frame, size_t frame_bytes, const FrameContext& context,
+                                              Frame& out) {
+  constexpr size_t kIp = kEthernetBytes;
+  constexpr size_t kUdp = kIp + kIpv4Bytes;
+  if (frame_bytes < kUdp + kUdpBytes) return false;
+  // Each named for the field that it begins in.
+  const auto mac = Load<uint64_t>(frame);               // ... and the first two bytes of the source's.
+  const auto mac_rest = Load<uint64_t>(frame + 8);      // The source's other four bytes, type, version, traffic class.
+  const auto length = Load<uint64_t>(frame + kIp + 2);  // Total length, identification, fragment, TTL, protocol.
+  const auto source = Load<uint32_t>(frame + kIp + 12);
+  const auto destination = Load<uint32_t>(frame + kIp + 16);
+  const auto ports = Load<uint32_t>(frame + kUdp);
+  constexpr uint64_t kGroupBits = uint64_t{1} | uint64_t{1} << 48;
+  constexpr uint64_t kTypeAndVersion = uint64_t{0x450008} << 32;
+  constexpr uint64_t kFragmentAndProtocol = uint64_t{0xff00ff3f} << 32;
+  if ((mac & kGroupBits) != 0 || (mac_rest & uint64_t{0xffffff} << 32) != kTypeAndVersion ||
+      (length & kFragmentAndProtocol) != uint64_t{kProtocolUdp} << 56) {
+    return false;
+  }
+  const size_t total = __builtin_bswap16(static_cast<uint16_t>(length));
+  const size_t udp_bytes = Be16(frame + kUdp + 4);
+  if (total > frame_bytes - kIp || total != udp_bytes + kIpv4Bytes || udp_bytes < kUdpBytes) return false;
+  if (!context.IsLastIpv4(destination) || __builtin_bswap16(static_cast<uint16_t>(ports >> 16)) != context.udp_port ||
+      IsMartianIpv4(frame + kIp + 12)) {
+    return false;
+  }
+  const uint64_t addresses = uint64_t{source} + destination;
+  const uint64_t header = (mac_rest >> 48) + (length & 0xffffffff) + (length >> 32) + addresses;
+  if (Fold(header + Load<uint16_t>(frame + kIp + 10)) != 0xffff) return false;
 
-void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+  PathWriter path(out.from);
+  path.Word(kRemoteIp, 0);
+  path.Word(kRemoteIp + 8, MappedWord(source));
+  path.Word(kRemotePort, uint64_t{__builtin_bswap16(static_cast<uint16_t>(ports))} << 32);
+  path.Word(kLocalIp, 0);
+  path.Word(kLocalIp + 8, MappedWord(destination));
+  path.Word(kLocalPort, uint64_t{context.udp_port} | uint64_t{context.link_port} << 16 | mac >> 48 << 48);
+  path.Word(kLastWord, (mac_rest & 0xffffffff) | uint64_t{context.interface} << 32);
+  out.address_sum = addresses + ports;
+  out.fate = Frame::Fate::kRelay;
+  out.ipv4 = true;
+  out.ecn = static_cast<uint8_t>(mac_rest >> 56 & 3);
+  out.ip_offset = kIp;
+  out.udp_offset = kUdp;
+  out.udp_bytes = static_cast<uint16_t>(udp_bytes);
+  out.udp_checksum = Load<uint16_t>(frame + kUdp + 6);
+  return true;
+}
+
+[[gnu::noinline]] void ParseAny(const uint8_t* frame, size_t frame_bytes, const FrameContext& context, Frame& out) {
   out.fate = Frame::Fate::kKernel;
-  const uint8_t* const frame = head.data();
   // A group address at layer 2 is nobody's way to send us a datagram (RFC 1122 section 3.3.6), nor one to answer to.
   if (frame_bytes < kEthernetBytes + kVlanTagBytes || ((frame[0] | frame[6]) & 1) != 0) return;
   uint16_t type = Be16(frame + 12);
@@ -273,6 +325,14 @@ void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameCo
   const size_t size = frame_bytes - out.ip_offset;
   if (type == kTypeIpv4) return ParseIpv4(frame, size, vlan, context, out);
   if (type == kTypeIpv6) return ParseIpv6(frame, size, vlan, context, out);
+}
+
+}  // namespace
+
+void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+  if (ParseUsual(head.data(), frame_bytes, context, out)) [[likely]]
+    return;
+  ParseAny(head.data(), frame_bytes, context, out);
 }
 
 bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out) {

@@ -42,6 +42,10 @@ struct FrameContext {
     ours = &addresses;
     last_high = last_low = 0;
   }
+  // The IPv4 address, as it stands in a packet, is the one that IsOurs found last.
+  bool IsLastIpv4(uint32_t ip) const {
+    return last_low == (uint64_t{0xffff} << 16 | uint64_t{ip} << 32) && last_high == 0;
+  }
   bool IsOurs(const IpBytes& ip) const {
     uint64_t high = 0;
     uint64_t low = 0;
