@@ -39,32 +39,49 @@ class ByteLock {
 // Readers are in the header, and move words rather than structs, because every packet comes through here: as two whole
 // Path loads the same cost 11 ns more (bench/core_bench, HandlePacket/1).
 class alignas(64) Binding {
+  static constexpr size_t kWords = sizeof(Path) / sizeof(uint64_t);
+  static constexpr size_t kRemoteWords = sizeof(AddrPort) / sizeof(uint64_t);  // Path begins with the remote.
+  static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
+
  public:
+  // The first N words of one binding, in registers; Path and AddrPort as they lie in memory.
+  template <size_t N>
+  struct FirstWords {
+    std::array<uint64_t, N> words;
+
+    bool IsBound() const { return words[kPortWord] != 0; }
+    // The port first: it differs nearly always.
+    bool HasRemote(const AddrPort& remote) const {
+      return words[2] == WordOf(remote, 2) && words[1] == WordOf(remote, 1) && words[0] == WordOf(remote, 0);
+    }
+    void Store(Path& out) const {
+#pragma GCC unroll 8
+      for (size_t i = 0; i < N; ++i) {
+        std::memcpy(reinterpret_cast<char*>(&out) + i * sizeof(words[i]), &words[i], sizeof(words[i]));
+      }
+    }
+  };
+  using Words = FirstWords<kWords>;
+
   // Is this leg bound, and to `remote`? Lock-free; any thread.
   enum class Match : uint8_t { kNotBound, kOther, kSame };
   Match Matches(const AddrPort& remote) const {
-    const auto wanted = std::bit_cast<std::array<uint64_t, kRemoteWords>>(remote);
-    Match match{};
-    Read([&] {
-      uint64_t differing = 0;
-#pragma GCC unroll 8
-      for (size_t i = 0; i < kRemoteWords; ++i) differing |= Word(i) ^ wanted[i];
-      match = Word(kPortWord) == 0 ? Match::kNotBound : differing == 0 ? Match::kSame : Match::kOther;
-    });
-    return match;
+    const FirstWords<kRemoteWords> found = Read<kRemoteWords>();
+    if (!found.IsBound()) [[unlikely]]
+      return Match::kNotBound;
+    return found.HasRemote(remote) ? Match::kSame : Match::kOther;
   }
-  // False: not bound. Lock-free; any thread.
+  // A hint, for prefetching: false if it is not bound to `remote`, nearly always.
+  bool MayBe(const AddrPort& remote) const {
+    return ((Word(1) ^ WordOf(remote, 1)) | (Word(kPortWord) ^ WordOf(remote, kPortWord))) == 0;
+  }
+  // Lock-free; any thread.
+  Words Load() const { return Read<kWords>(); }
+  // False: not bound.
   bool Load(Path& out) const {
-    uint64_t port = 0;
-    Read([&] {
-#pragma GCC unroll 8
-      for (size_t i = 0; i < kWords; ++i) {
-        const uint64_t word = Word(i);
-        std::memcpy(reinterpret_cast<char*>(&out) + i * sizeof(word), &word, sizeof(word));
-      }
-      port = Word(kPortWord);
-    });
-    return port != 0;
+    const Words found = Load();
+    found.Store(out);
+    return found.IsBound();
   }
   bool IsBound() const { return Word(kPortWord) != 0; }
   // Is the MAC address another one than `path`'s, on the same port and VLAN? A hint, not read in one piece with the
@@ -81,28 +98,45 @@ class alignas(64) Binding {
   void Publish(const Path& path);
 
  private:
-  static constexpr size_t kWords = sizeof(Path) / sizeof(uint64_t);
-  static constexpr size_t kRemoteWords = sizeof(AddrPort) / sizeof(uint64_t);  // Path begins with the remote.
   static constexpr size_t kLinkWord = 5;  // Ends with the MAC's first two bytes; the next word begins with the others.
   static_assert(std::endian::native == std::endian::little && offsetof(Path, link) + offsetof(Link, mac) == 46);
-  static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
 
   uint64_t Word(size_t i) const { return words_[i].load(std::memory_order_acquire); }
-  // Runs `read`, which uses Word(), until no writer was in between.
-  template <typename F>
-  void Read(F read) const {
-    while (true) {
-      const uint64_t before = sequence_.load(std::memory_order_acquire);
-      read();
-      if ((before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before) return;
-      Pause();
-    }
+  // One word at a time: all at once would be a wider load than the stores were, and wait for them.
+  static uint64_t WordOf(const AddrPort& remote, size_t i) {
+    uint64_t word = 0;
+    std::memcpy(&word, reinterpret_cast<const char*>(&remote) + i * sizeof(word), sizeof(word));
+    return word;
+  }
+  // Again until no writer was in between. The first try is straight-line code: in the loop, the words' addresses took
+  // all registers.
+  template <size_t N>
+  [[gnu::always_inline]] FirstWords<N> Read() const {
+    FirstWords<N> out;
+    if (TryRead(out)) [[likely]]
+      return out;
+    return ReadAgain<N>();
+  }
+  template <size_t N>
+  [[gnu::always_inline]] bool TryRead(FirstWords<N>& out) const {
+    const uint64_t before = sequence_.load(std::memory_order_acquire);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < N; ++i) out.words[i] = Word(i);
+    return (before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before;
+  }
+  template <size_t N>
+  [[gnu::noinline, gnu::cold]] FirstWords<N> ReadAgain() const {
+    FirstWords<N> out;
+    while (!TryRead(out)) Pause();
+    return out;
   }
 
   std::atomic<uint64_t> sequence_{0};  // Odd while being written.
   std::array<std::atomic<uint64_t>, kWords> words_{};
 };
 static_assert(offsetof(Path, remote) == 0);
+
+inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
 
 // What a leg's client has sent. On a line of its own: written on every packet, while the bindings are only read.
 struct alignas(64) Activity {
@@ -124,8 +158,24 @@ struct alignas(64) Activity {
 
   uint64_t packets() const;
   uint64_t bytes() const;
+
+  // The leg has been heard of. Stored ahead of time, so that it is written once in kLastSeenStep and not a packet.
+  void Touch(int64_t now_ns) {
+    if (last_seen_ns.load(std::memory_order_relaxed) > now_ns) [[likely]]
+      return;
+    last_seen_ns.store(now_ns + kLastSeenStep.count(), std::memory_order_relaxed);
+  }
+  void CountSent(uint16_t worker, uint32_t sent_packets, size_t sent_bytes) {
+    constexpr auto kRelaxed = std::memory_order_relaxed;
+    if (owner.load(kRelaxed) == worker) [[likely]] {
+      owner_packets.store(owner_packets.load(kRelaxed) + sent_packets, kRelaxed);
+      owner_bytes.store(owner_bytes.load(kRelaxed) + sent_bytes, kRelaxed);
+    } else {
+      other_packets.fetch_add(sent_packets, kRelaxed);
+      other_bytes.fetch_add(sent_bytes, kRelaxed);
+    }
+  }
 };
-inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
 
 class alignas(64) Endpoint {
  public:

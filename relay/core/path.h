@@ -3,7 +3,9 @@
 #define RELAYD_RELAY_CORE_PATH_H_
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "disco/addr_port.h"
@@ -29,10 +31,17 @@ struct alignas(8) Path {
   Link link;
   uint32_t interface = 0;  // Index of the interface that it came in by, 0 if unknown.
 
-  bool IsIpv4() const { return remote.IsIpv4(); }
+  // In words, as a path is written.
+  bool IsIpv4() const {
+    std::array<uint64_t, 2> ip;
+    std::memcpy(&ip[0], remote.ip.data(), sizeof(ip[0]));
+    std::memcpy(&ip[1], remote.ip.data() + sizeof(ip[0]), sizeof(ip[1]));
+    return ip[0] == 0 && static_cast<uint32_t>(ip[1]) == 0xffff0000;
+  }
   friend bool operator==(const Path&, const Path&) = default;
 };
-static_assert(sizeof(Path) == 56 && std::has_unique_object_representations_v<Path>);
+static_assert(std::endian::native == std::endian::little && sizeof(Path) == 56 &&
+              std::has_unique_object_representations_v<Path>);
 
 // Not a place to send to: unspecified, multicast, broadcast, or port 0.
 inline bool IsRefusedSource(const AddrPort& source) {

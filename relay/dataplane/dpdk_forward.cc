@@ -3,6 +3,7 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "relay/dataplane/dpdk_worker.h"
@@ -54,14 +55,37 @@ void FinishChecksum(rte_mbuf* m, const Path& to, size_t udp_offset, size_t udp_b
 
 }  // namespace
 
-// In arrival order: an answer binds the leg that the datagram behind it needs.
+// In arrival order: an answer binds the leg that the datagram behind it needs. The line that forwarding writes is
+// fetched once it is known which, some frames before.
 void DpdkWorker::Decide(Lane& lane, uint16_t count) {
-  for (uint16_t i = 0; i < count; ++i) DecideOn(lane, arrivals_[i]);
+  static constexpr uint16_t kAhead = 8;
+  const auto prefetch = [this](const Arrival& arrival) {
+    if (arrival.header.IsData()) server_.PrefetchActivity(arrival.header, arrival.frame.from);
+  };
+  for (uint16_t i = 0; i < std::min(count, kAhead); ++i) prefetch(arrivals_[i]);
+  for (uint16_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) prefetch(arrivals_[i + kAhead]);
+    Arrival& arrival = arrivals_[i];
+    if (arrival.header.IsData()) [[likely]] {
+      DecideData(lane, arrival);
+    } else {
+      DecideOther(lane, arrival);
+    }
+  }
 }
 
-void DpdkWorker::DecideOn(Lane& lane, Arrival& arrival) {
+void DpdkWorker::DecideData(Lane& lane, Arrival& arrival) {
+  const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
+  const Verdict verdict = server_.DecideData(context_, arrival.header, arrival.frame.from, payload_bytes, 1, now_);
+  if (verdict.action != Verdict::Action::kForward) [[unlikely]]
+    return Drop(arrival.m, verdict.reason);
+  Forward(lane, arrival, verdict);
+}
+
+// Control, and what is not for the relay. Apart, so that the registers are the data's.
+[[gnu::noinline]] void DpdkWorker::DecideOther(Lane& lane, Arrival& arrival) {
   const Frame& frame = arrival.frame;
-  if (frame.fate != Frame::Fate::kRelay) [[unlikely]] {
+  if (frame.fate != Frame::Fate::kRelay) {
     if (arrival.m == nullptr) return;  // The reassembler has it.
     if (frame.fate == Frame::Fate::kDrop) return Drop(arrival.m, frame.reason);
     if (frame.fate == Frame::Fate::kKernel) return ToKernel(lane, arrival.m, DropReason::kNotLocal);
@@ -69,28 +93,22 @@ void DpdkWorker::DecideOn(Lane& lane, Arrival& arrival) {
   }
   const Verdict verdict = server_.Decide(context_, arrival.header, frame.from, Payload(arrival), 1, now_, reply_);
   switch (verdict.action) {
-    case Verdict::Action::kForward:
-      return Forward(lane, arrival, verdict);
     case Verdict::Action::kReply:
       return Answer(lane, arrival, verdict.to);
     case Verdict::Action::kAccepted:
       counters_.accepted.Add(1);
       return rte_pktmbuf_free(arrival.m);
+    case Verdict::Action::kForward:  // Of data alone.
     case Verdict::Action::kDrop:
       return Drop(arrival.m, verdict.reason);
   }
 }
 
-// In one piece if anybody reads it: of data, which the core does not look into, only the size counts.
+// In one piece, because the core reads it.
 std::span<const uint8_t> DpdkWorker::Payload(const Arrival& arrival) {
-  const size_t offset = arrival.frame.udp_offset + kUdpBytes;
-  const size_t bytes = arrival.frame.udp_bytes - kUdpBytes;
-  const uint8_t* data = rte_pktmbuf_mtod_offset(arrival.m, const uint8_t*, offset);
-  if (arrival.m->nb_segs > 1 && arrival.header.ok && arrival.header.header.control) {
-    data = static_cast<const uint8_t*>(
-        rte_pktmbuf_read(arrival.m, static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes), scratch_.data()));
-  }
-  return {data, bytes};
+  const auto offset = static_cast<uint32_t>(arrival.frame.udp_offset + kUdpBytes);
+  const auto bytes = static_cast<uint32_t>(arrival.frame.udp_bytes - kUdpBytes);
+  return {static_cast<const uint8_t*>(rte_pktmbuf_read(arrival.m, offset, bytes, scratch_.data())), bytes};
 }
 
 void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
