@@ -182,8 +182,9 @@ class RelayServer {
 
 // ---- What every data packet comes through: here, so that the workers' loops have it inline.
 
-inline Verdict RelayServer::DecideData(const WorkerContext& worker, const Parsed& p, const Path& from, size_t bytes,
-                                       uint32_t packets, Instant now) const {
+[[gnu::always_inline]] inline Verdict RelayServer::DecideData(const WorkerContext& worker, const Parsed& p,
+                                                              const Path& from, size_t bytes, uint32_t packets,
+                                                              Instant now) const {
   Endpoint* const endpoint = EndpointOf(p);
   if (endpoint == nullptr) [[unlikely]]
     return Verdict::Drop(DropReason::kUnknownVni);
@@ -197,8 +198,9 @@ inline Verdict RelayServer::DecideData(const WorkerContext& worker, const Parsed
 
 // A function of its own with one variable that it returns, so that the path is written into the caller's verdict and
 // not copied there: a wide load right behind narrow stores stalls (8 ns, bench/core_bench HandlePacket/1).
-inline Verdict RelayServer::ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, const Path& from,
-                                      size_t bytes, uint32_t packets, Instant now) {
+[[gnu::always_inline]] inline Verdict RelayServer::ForwardTo(const WorkerContext& worker, Endpoint& endpoint,
+                                                             size_t leg, const Path& from, size_t bytes,
+                                                             uint32_t packets, Instant now) {
   const Binding::Words to = endpoint.binding[1 - leg].Load();
   Verdict verdict;
   to.Store(verdict.to);

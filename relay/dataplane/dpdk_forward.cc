@@ -44,7 +44,7 @@ uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::k
   return true;
 }
 
-void FinishChecksum(rte_mbuf* m, const Path& to, size_t udp_offset, size_t udp_bytes) {
+[[gnu::noinline]] void FinishChecksum(rte_mbuf* m, const Path& to, size_t udp_offset, size_t udp_bytes) {
   uint8_t* const field = rte_pktmbuf_mtod_offset(m, uint8_t*, udp_offset + 6);
   const uint16_t zero = 0;
   std::memcpy(field, &zero, sizeof(zero));
@@ -57,7 +57,7 @@ void FinishChecksum(rte_mbuf* m, const Path& to, size_t udp_offset, size_t udp_b
 
 // In arrival order: an answer binds the leg that the datagram behind it needs. The line that forwarding writes is
 // fetched once it is known which, some frames before.
-void DpdkWorker::Decide(Lane& lane, uint16_t count) {
+[[gnu::noinline]] void DpdkWorker::Decide(Lane& lane, uint16_t count) {
   static constexpr uint16_t kAhead = 8;
   const auto prefetch = [this](const Arrival& arrival) {
     if (arrival.header.IsData()) server_.PrefetchActivity(arrival.header, arrival.frame.from);
@@ -140,7 +140,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
 }
 
 // The leg was bound by a kernel socket: what leaves to it goes out by one too.
-void DpdkWorker::ForwardToSocket(Arrival& arrival, const Path& to) {
+[[gnu::noinline]] void DpdkWorker::ForwardToSocket(Arrival& arrival, const Path& to) {
   rte_mbuf* const m = arrival.m;
   const size_t headers = arrival.frame.udp_offset + kUdpBytes;
   const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
@@ -171,7 +171,7 @@ void DpdkWorker::Answer(Lane& lane, Arrival& arrival, const Path& to) {
   lane.out->Add(m, SentAs(MbufNote::Kind::kAnswer));
 }
 
-void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to, uint16_t out_mtu) {
+[[gnu::noinline]] void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to, uint16_t out_mtu) {
   if (!kIcmpBucket.Take(icmp_bucket_ns_, now_)) return;
   rte_mbuf* const m = rte_pktmbuf_alloc(lane.share.port->pool);
   if (m == nullptr) return;
@@ -188,7 +188,7 @@ void DpdkWorker::AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to
 
 // A gateway may fail over to another one; but nobody who merely spoofs a client's address draws its traffic to a MAC
 // address that the kernel has not resolved itself.
-void DpdkWorker::FollowLink(const Arrival& arrival) {
+[[gnu::noinline]] void DpdkWorker::FollowLink(const Arrival& arrival) {
   if (config_.neighbours == nullptr || !config_.neighbours->Load().Contains(arrival.frame.from.link)) {
     return counters_.link_refused.Add(1);
   }

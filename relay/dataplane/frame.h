@@ -36,15 +36,16 @@ struct FrameContext {
   // zero, which is nobody's: none yet. One thread uses a context.
   mutable uint64_t last_high = 0;
   mutable uint64_t last_low = 0;
+  // The same, if it is an IPv4 one, and the port, as they stand in a packet with the source port between them.
+  static constexpr uint64_t kUsualMask = 0xffff'0000'ffff'ffff;
+  static constexpr uint64_t kNoDestination = ~kUsualMask;  // Which no packet has, seen through the mask.
+  mutable uint64_t usual_destination = kNoDestination;
 
   // Once a burst; forgets what was found before, because another set may stand where an old one was freed.
   void Use(const AddressSet& addresses) {
     ours = &addresses;
     last_high = last_low = 0;
-  }
-  // The IPv4 address, as it stands in a packet, is the one that IsOurs found last.
-  bool IsLastIpv4(uint32_t ip) const {
-    return last_low == (uint64_t{0xffff} << 16 | uint64_t{ip} << 32) && last_high == 0;
+    usual_destination = kNoDestination;
   }
   bool IsOurs(const IpBytes& ip) const {
     uint64_t high = 0;
@@ -55,6 +56,8 @@ struct FrameContext {
     if (!ours->Contains(ip)) return false;
     last_high = high;
     last_low = low;
+    const bool ipv4 = high == 0 && static_cast<uint32_t>(low) == 0xffff0000;
+    usual_destination = ipv4 ? low >> 32 | uint64_t{__builtin_bswap16(udp_port)} << 48 : kNoDestination;
     return true;
   }
 };
