@@ -39,102 +39,77 @@ class ByteLock {
 // Readers are in the header, and move words rather than structs, because every packet comes through here: as two whole
 // Path loads the same cost 11 ns more (bench/core_bench, HandlePacket/1).
 class alignas(64) Binding {
-  static constexpr size_t kWords = sizeof(Path) / sizeof(uint64_t);
-  static constexpr size_t kRemoteWords = sizeof(AddrPort) / sizeof(uint64_t);  // Path begins with the remote.
-  static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
-
  public:
-  // The first N words of one binding, in registers; Path and AddrPort as they lie in memory.
-  template <size_t N>
-  struct FirstWords {
-    std::array<uint64_t, N> words;
-
-    bool IsBound() const { return words[kPortWord] != 0; }
-    // The port first: it differs nearly always.
-    bool HasRemote(const AddrPort& remote) const {
-      return words[2] == WordOf(remote, 2) && words[1] == WordOf(remote, 1) && words[0] == WordOf(remote, 0);
-    }
-    void Store(Path& out) const {
-#pragma GCC unroll 8
-      for (size_t i = 0; i < N; ++i) {
-        std::memcpy(reinterpret_cast<char*>(&out) + i * sizeof(words[i]), &words[i], sizeof(words[i]));
-      }
-    }
-  };
-  using Words = FirstWords<kWords>;
-
   // Is this leg bound, and to `remote`? Lock-free; any thread.
   enum class Match : uint8_t { kNotBound, kOther, kSame };
   Match Matches(const AddrPort& remote) const {
-    const FirstWords<kRemoteWords> found = Read<kRemoteWords>();
-    if (!found.IsBound()) [[unlikely]]
+    uint64_t port = 0;
+    uint64_t differing = 0;
+    const auto read = [&] {
+      port = Word(kPortWord);
+      differing = (Word(0) ^ PathWords::Word(&remote, 0)) | (Word(1) ^ PathWords::Word(&remote, 1)) |
+                  (port ^ PathWords::Word(&remote, kPortWord));
+    };
+    if (!InOnePiece(read)) [[unlikely]]
+      return MatchesAgain(remote);
+    if (port == 0) [[unlikely]]
       return Match::kNotBound;
-    return found.HasRemote(remote) ? Match::kSame : Match::kOther;
+    return differing == 0 ? Match::kSame : Match::kOther;
   }
   // A hint, for prefetching: false if it is not bound to `remote`, nearly always.
   bool MayBe(const AddrPort& remote) const {
-    return ((Word(1) ^ WordOf(remote, 1)) | (Word(kPortWord) ^ WordOf(remote, kPortWord))) == 0;
+    return ((Word(1) ^ PathWords::Word(&remote, 1)) | (Word(kPortWord) ^ PathWords::Word(&remote, kPortWord))) == 0;
   }
-  // Lock-free; any thread.
-  Words Load() const { return Read<kWords>(); }
+  // Port 0: not bound. Lock-free; any thread.
+  PathWords Load() const {
+    PathWords out;
+    const auto read = [&] { out = {Word(0), Word(1), Word(2), Word(3), Word(4), Word(5), Word(6)}; };
+    if (!InOnePiece(read)) [[unlikely]] {
+      PathWords again = LoadAgain();  // Copied by member, or `out` would be in memory.
+      out = {again.remote_high, again.remote_low, again.remote_rest, again.local_high,
+             again.local_low,   again.link,       again.link_rest};
+    }
+    return out;
+  }
   // False: not bound.
   bool Load(Path& out) const {
-    const Words found = Load();
+    const PathWords found = Load();
     found.Store(out);
-    return found.IsBound();
+    return found.remote_port() != 0;
   }
   bool IsBound() const { return Word(kPortWord) != 0; }
   // Is the MAC address another one than `path`'s, on the same port and VLAN? A hint, not read in one piece with the
   // rest.
   bool HasOtherMac(const Path& path) const {
-    std::array<uint64_t, 2> link;
-    std::memcpy(&link, reinterpret_cast<const char*>(&path) + kLinkWord * sizeof(uint64_t), sizeof(link));
-    const uint64_t first = Word(kLinkWord) ^ link[0];
-    const auto rest = static_cast<uint32_t>(Word(kLinkWord + 1) ^ link[1]);
-    if ((first >> 48 | rest) == 0) [[likely]]
+    const uint64_t first = Word(kLinkWord) ^ PathWords::Word(&path, kLinkWord);
+    const uint64_t rest = Word(kLinkWord + 1) ^ PathWords::Word(&path, kLinkWord + 1);
+    if ((first | rest) == 0) [[likely]]  // All is as it was.
       return false;
-    return static_cast<uint32_t>(first >> 16) == 0;
+    const bool same_mac = (first >> 48 | static_cast<uint32_t>(rest)) == 0;
+    return !same_mac && static_cast<uint32_t>(first >> 16) == 0;
   }
   void Publish(const Path& path);
 
  private:
+  static constexpr size_t kWords = PathWords::kCount;
+  static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
   static constexpr size_t kLinkWord = 5;  // Ends with the MAC's first two bytes; the next word begins with the others.
-  static_assert(std::endian::native == std::endian::little && offsetof(Path, link) + offsetof(Link, mac) == 46);
 
   uint64_t Word(size_t i) const { return words_[i].load(std::memory_order_acquire); }
-  // One word at a time: all at once would be a wider load than the stores were, and wait for them.
-  static uint64_t WordOf(const AddrPort& remote, size_t i) {
-    uint64_t word = 0;
-    std::memcpy(&word, reinterpret_cast<const char*>(&remote) + i * sizeof(word), sizeof(word));
-    return word;
-  }
-  // Again until no writer was in between. The first try is straight-line code: in the loop, the words' addresses took
-  // all registers.
-  template <size_t N>
-  [[gnu::always_inline]] FirstWords<N> Read() const {
-    FirstWords<N> out;
-    if (TryRead(out)) [[likely]]
-      return out;
-    return ReadAgain<N>();
-  }
-  template <size_t N>
-  [[gnu::always_inline]] bool TryRead(FirstWords<N>& out) const {
+  // Runs `read`, which uses Word(). False: a writer was in between.
+  template <typename F>
+  [[gnu::always_inline]] bool InOnePiece(F read) const {
     const uint64_t before = sequence_.load(std::memory_order_acquire);
-#pragma GCC unroll 8
-    for (size_t i = 0; i < N; ++i) out.words[i] = Word(i);
+    read();
     return (before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before;
   }
-  template <size_t N>
-  [[gnu::noinline, gnu::cold]] FirstWords<N> ReadAgain() const {
-    FirstWords<N> out;
-    while (!TryRead(out)) Pause();
-    return out;
-  }
+  // Until no writer is in between. Apart, because in a loop the words' addresses take all registers.
+  Match MatchesAgain(const AddrPort& remote) const;
+  PathWords LoadAgain() const;
 
   std::atomic<uint64_t> sequence_{0};  // Odd while being written.
   std::array<std::atomic<uint64_t>, kWords> words_{};
 };
-static_assert(offsetof(Path, remote) == 0);
 
 inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
 

@@ -25,11 +25,17 @@ RelayServer::RelayServer(EndpointTable& table, const disco::PublicKey& self, Ser
 
 Verdict RelayServer::Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
                             uint32_t packets, Instant now, Reply& reply) const {
-  if (!p.ok) return Verdict::Drop(p.reason);
-  if (p.header.control) {
-    return HandleControl(worker, p.header, from, packet.subspan(geneve::kHeaderSize), now, reply);
+  if (p.kind == Parsed::Kind::kData) {
+    DataVerdict data = DecideData(worker, p, from, packet.size(), packets, now);
+    if (!data.forward) return Verdict::Drop(data.reason);
+    Verdict verdict;
+    verdict.action = Verdict::Action::kForward;
+    verdict.other_mac = data.other_mac;
+    data.to.Store(verdict.to);
+    return verdict;
   }
-  return DecideData(worker, p, from, packet.size(), packets, now);
+  if (p.kind == Parsed::Kind::kBad) return Verdict::Drop(p.reason);
+  return HandleControl(worker, *geneve::Parse(packet), from, packet.subspan(geneve::kHeaderSize), now, reply);
 }
 
 // Neither leg is the sender's, or one that must be is not bound yet.

@@ -9,6 +9,7 @@
 #include "relay/dataplane/dpdk_worker.h"
 #include "relay/dataplane/icmp.h"
 #include "relay/dataplane/segments.h"
+#include "relay/dataplane/usual_frame.h"
 
 namespace relay {
 namespace {
@@ -55,31 +56,81 @@ uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::k
 
 }  // namespace
 
+// Data from such a frame into such a frame (usual_frame.h), in place: all that changes lies in the headers. False: it
+// takes more than that, and nothing was done.
+[[gnu::always_inline]] inline bool DpdkWorker::ForwardUsual(const Lane& lane, const Arrival& arrival,
+                                                            const PathWords& to) {
+  const Frame& frame = arrival.frame;
+  rte_mbuf* const m = arrival.m;
+  Lane* const out = LaneOf(to.link_port());
+  if (out == nullptr || !IsUsual(to) || frame.udp_offset != usual::kUdp || frame.udp_checksum == 0 || m->nb_segs != 1)
+    return false;
+  const Port& port = *out->share.port;
+  const uint32_t bytes = uint32_t{usual::kUdp} + frame.udp_bytes;
+  if (bytes > kEthernetBytes + port.mtu || lane.share.port->udp_checksum != UdpChecksum::kUpdate) return false;
+  m->ol_flags &= kBufferFlags;
+  m->data_len = static_cast<uint16_t>(bytes);  // Padding is cut.
+  m->pkt_len = bytes;
+  WriteUsual(frame, to, port.mac, rte_pktmbuf_mtod(m, uint8_t*));
+  out->out->Add(m, SentAs(TransportOf(true), TransportOf(true), frame.udp_bytes - uint32_t{kUdpBytes}));
+  return true;
+}
+
+void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
+  const Frame& frame = arrival.frame;
+  if (to.link.port == 0) return ForwardToSocket(arrival, to);
+  Lane* const out = LaneOf(to.link.port);
+  if (out == nullptr) return Drop(arrival.m, DropReason::kSendFailed);
+  rte_mbuf* const m = arrival.m;
+  const Port& port = *out->share.port;
+  if (IpPacketBytes(to, frame.udp_bytes) > port.mtu) {
+    AnswerTooBig(lane, arrival, to, port.mtu);
+    return Drop(m, DropReason::kTooBig);
+  }
+  const size_t outer = OuterBytes(to);
+  if (!Reshape(m, frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + frame.udp_bytes),
+               port.tx_multi_segment)) {
+    return Drop(m, DropReason::kNoMbuf);
+  }
+  const bool finished = WriteOuter(frame, to, port.mac, rte_pktmbuf_mtod(m, uint8_t*));
+  const bool compute = lane.share.port->udp_checksum == UdpChecksum::kCompute && frame.udp_checksum != 0;
+  if (!finished || compute) FinishChecksum(m, to, outer, frame.udp_bytes);
+  out->out->Add(m, SentAs(TransportOf(frame.ipv4), TransportOf(to.IsIpv4()), frame.udp_bytes - uint32_t{kUdpBytes}));
+}
+
+[[gnu::always_inline]] inline void DpdkWorker::DecideData(Lane& lane, Arrival& arrival) {
+  const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
+  DataVerdict verdict =  // Not const, or g++ 12 keeps it in memory.
+      server_.DecideData(context_, arrival.header, arrival.frame.from, payload_bytes, 1, now_);
+  if (!verdict.forward) [[unlikely]]
+    return Drop(arrival.m, verdict.reason);
+  if (verdict.other_mac) [[unlikely]]
+    FollowLink(arrival);
+  if (ForwardUsual(lane, arrival, verdict.to)) [[likely]]
+    return;
+  Path to;
+  verdict.to.Store(to);
+  Forward(lane, arrival, to);
+}
+
 // In arrival order: an answer binds the leg that the datagram behind it needs. The line that forwarding writes is
 // fetched once it is known which, some frames before.
 [[gnu::noinline]] void DpdkWorker::Decide(Lane& lane, uint16_t count) {
   static constexpr uint16_t kAhead = 8;
-  const auto prefetch = [this](const Arrival& arrival) {
-    if (arrival.header.IsData()) server_.PrefetchActivity(arrival.header, arrival.frame.from);
+  const auto prefetch = [](const Arrival& arrival) {
+    const Endpoint* const endpoint = arrival.header.endpoint;
+    if (endpoint != nullptr) RelayServer::PrefetchActivity(*endpoint, arrival.frame.from);
   };
   for (uint16_t i = 0; i < std::min(count, kAhead); ++i) prefetch(arrivals_[i]);
   for (uint16_t i = 0; i < count; ++i) {
     if (i + kAhead < count) prefetch(arrivals_[i + kAhead]);
     Arrival& arrival = arrivals_[i];
-    if (arrival.header.IsData()) [[likely]] {
+    if (arrival.header.endpoint != nullptr) [[likely]] {
       DecideData(lane, arrival);
     } else {
       DecideOther(lane, arrival);
     }
   }
-}
-
-void DpdkWorker::DecideData(Lane& lane, Arrival& arrival) {
-  const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
-  const Verdict verdict = server_.DecideData(context_, arrival.header, arrival.frame.from, payload_bytes, 1, now_);
-  if (verdict.action != Verdict::Action::kForward) [[unlikely]]
-    return Drop(arrival.m, verdict.reason);
-  Forward(lane, arrival, verdict);
 }
 
 // Control, and what is not for the relay. Apart, so that the registers are the data's.
@@ -98,45 +149,18 @@ void DpdkWorker::DecideData(Lane& lane, Arrival& arrival) {
     case Verdict::Action::kAccepted:
       counters_.accepted.Add(1);
       return rte_pktmbuf_free(arrival.m);
-    case Verdict::Action::kForward:  // Of data alone.
+    case Verdict::Action::kForward:  // Its endpoint was allocated a moment ago.
+      return Forward(lane, arrival, verdict.to);
     case Verdict::Action::kDrop:
       return Drop(arrival.m, verdict.reason);
   }
 }
 
-// In one piece, because the core reads it.
+// In one piece, if the core reads it.
 std::span<const uint8_t> DpdkWorker::Payload(const Arrival& arrival) {
   const auto offset = static_cast<uint32_t>(arrival.frame.udp_offset + kUdpBytes);
   const auto bytes = static_cast<uint32_t>(arrival.frame.udp_bytes - kUdpBytes);
   return {static_cast<const uint8_t*>(rte_pktmbuf_read(arrival.m, offset, bytes, scratch_.data())), bytes};
-}
-
-void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Verdict& verdict) {
-  const Path& to = verdict.to;
-  const Frame& frame = arrival.frame;
-  if (verdict.other_mac) [[unlikely]]
-    FollowLink(arrival);
-  if (to.link.port == 0) [[unlikely]]
-    return ForwardToSocket(arrival, to);
-  Lane* const out = LaneOf(to.link.port);
-  if (out == nullptr) return Drop(arrival.m, DropReason::kSendFailed);
-  const bool to_ipv4 = to.IsIpv4();
-  const size_t ip_bytes = (to_ipv4 ? kIpv4Bytes : kIpv6Bytes) + frame.udp_bytes;
-  if (ip_bytes > out->share.port->mtu) [[unlikely]] {
-    AnswerTooBig(lane, arrival, to, out->share.port->mtu);
-    return Drop(arrival.m, DropReason::kTooBig);
-  }
-  rte_mbuf* const m = arrival.m;
-  const size_t outer = ip_bytes - frame.udp_bytes + kEthernetBytes + (to.link.vlan != 0 ? kVlanTagBytes : 0);
-  if (!Reshape(m, frame.udp_offset - static_cast<int>(outer), static_cast<uint32_t>(outer + frame.udp_bytes),
-               out->share.port->tx_multi_segment)) {
-    return Drop(m, DropReason::kNoMbuf);
-  }
-  const bool finished = WriteOuter(frame, to, out->share.port->mac, rte_pktmbuf_mtod(m, uint8_t*));
-  const bool compute = lane.share.port->udp_checksum == UdpChecksum::kCompute && frame.udp_checksum != 0;
-  if (!finished || compute) [[unlikely]]
-    FinishChecksum(m, to, outer, frame.udp_bytes);
-  out->out->Add(m, SentAs(TransportOf(frame.ipv4), TransportOf(to_ipv4), frame.udp_bytes - uint32_t{kUdpBytes}));
 }
 
 // The leg was bound by a kernel socket: what leaves to it goes out by one too.
@@ -192,7 +216,7 @@ void DpdkWorker::Answer(Lane& lane, Arrival& arrival, const Path& to) {
   if (config_.neighbours == nullptr || !config_.neighbours->Load().Contains(arrival.frame.from.link)) {
     return counters_.link_refused.Add(1);
   }
-  if (server_.FollowLink(arrival.header.header.vni, arrival.frame.from, now_)) counters_.link_followed.Add(1);
+  if (server_.FollowLink(arrival.header.vni, arrival.frame.from, now_)) counters_.link_followed.Add(1);
 }
 
 }  // namespace relay

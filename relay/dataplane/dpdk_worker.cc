@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "relay/dataplane/segments.h"
+#include "relay/dataplane/usual_frame.h"
 
 namespace relay {
 
@@ -128,6 +129,11 @@ uint16_t DpdkWorker::Receive(Lane& lane) {
   return count;
 }
 
+[[gnu::always_inline]] inline void DpdkWorker::ReadHeader(const uint8_t* payload, Arrival& arrival) const {
+  arrival.header.Read({payload, arrival.frame.udp_bytes - kUdpBytes});
+  if (arrival.header.kind != Parsed::Kind::kBad) server_.PrefetchSlot(arrival.header);
+}
+
 // Beside the parsing, the way to what is decided on is walked: the frame's slot in the table, and a few frames later,
 // when that is there, its endpoint.
 [[gnu::noinline]] void DpdkWorker::Parse(Lane& lane, uint16_t count) {
@@ -138,41 +144,43 @@ uint16_t DpdkWorker::Receive(Lane& lane) {
   for (uint16_t i = 0; i < count; ++i) {
     if (i + kAhead < count) rte_prefetch0(rte_pktmbuf_mtod(received_[i + kAhead], void*));
     Arrival& arrival = arrivals_[i];
-    arrival.m = received_[i];
-    ParseOne(lane, arrival);
+    rte_mbuf* const m = received_[i];
+    arrival.m = m;
+    const uint8_t* const data = rte_pktmbuf_mtod(m, const uint8_t*);
+    if (m->nb_segs == 1 && ParseUsual(data, m->data_len, lane.context, arrival.frame)) [[likely]] {
+      ReadHeader(data + usual::kPayload, arrival);
+    } else {
+      ParseAny(lane, arrival);
+    }
     if (i >= kBehind) FindEndpoint(arrivals_[i - kBehind]);
   }
   for (uint16_t i = count < kBehind ? 0 : count - kBehind; i < count; ++i) FindEndpoint(arrivals_[i]);
   counters_.received.Add(count - std::exchange(held_, uint16_t{0}));
 }
 
+// Of control, the core looks for it itself.
 void DpdkWorker::FindEndpoint(Arrival& arrival) const {
-  if (arrival.header.ok) arrival.header.endpoint = server_.PrefetchEndpoint(arrival.header);
+  if (arrival.header.kind == Parsed::Kind::kData) arrival.header.endpoint = server_.PrefetchEndpoint(arrival.header);
 }
 
-void DpdkWorker::ParseOne(Lane& lane, Arrival& arrival) {
-  while (true) {
+[[gnu::noinline]] void DpdkWorker::ParseAny(Lane& lane, Arrival& arrival) {
+  arrival.header.kind = Parsed::Kind::kBad;
+  arrival.header.endpoint = nullptr;
+  do {
     rte_mbuf* const m = arrival.m;
-    if (m->nb_segs > 1 && !PullUpHeaders(arrival)) [[unlikely]]
-      return;
+    if (m->nb_segs > 1 && !PullUpHeaders(arrival)) return;
     const uint8_t* const data = rte_pktmbuf_mtod(m, const uint8_t*);
     lane.context.checksum_good = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
     ParseFrame({data, m->data_len}, m->pkt_len, lane.context, arrival.frame);
-    if (arrival.frame.fate == Frame::Fate::kRelay) [[likely]] {
-      arrival.header.Read({data + arrival.frame.udp_offset + kUdpBytes, arrival.frame.udp_bytes - kUdpBytes});
-      if (arrival.header.ok) server_.PrefetchSlot(arrival.header);
-      return;
-    }
-    arrival.header.ok = false;
-    if (arrival.frame.fate != Frame::Fate::kFragment || !TakeFragment(arrival)) return;
-  }
+    if (arrival.frame.fate == Frame::Fate::kRelay)
+      return ReadHeader(data + arrival.frame.udp_offset + kUdpBytes, arrival);
+  } while (arrival.frame.fate == Frame::Fate::kFragment && TakeFragment(arrival));
 }
 
 // All that is parsed, in the first segment. False: no memory for that.
 [[gnu::noinline]] bool DpdkWorker::PullUpHeaders(Arrival& arrival) {
   const size_t head = std::min<size_t>(arrival.m->pkt_len, kMaxHeaderBytes + geneve::kHeaderSize);
   if (PullUp(arrival.m, static_cast<uint16_t>(head))) return true;
-  arrival.header.ok = false;
   arrival.frame.fate = Frame::Fate::kDrop;
   arrival.frame.reason = DropReason::kNoMbuf;
   return false;

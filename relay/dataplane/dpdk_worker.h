@@ -82,13 +82,14 @@ class DpdkWorker {
   };
   struct Arrival {
     rte_mbuf* m;    // Null: a fragment that the reassembler has taken.
-    Parsed header;  // ok: only if the frame is kRelay.
+    Parsed header;  // kBad unless the frame is kRelay; endpoint: only of data.
     Frame frame;
   };
 
   uint16_t Receive(Lane& lane);
   void Parse(Lane& lane, uint16_t count);
-  void ParseOne(Lane& lane, Arrival& arrival);
+  void ParseAny(Lane& lane, Arrival& arrival);
+  void ReadHeader(const uint8_t* payload, Arrival& arrival) const;
   void FindEndpoint(Arrival& arrival) const;
   bool PullUpHeaders(Arrival& arrival);
   bool TakeFragment(Arrival& arrival);
@@ -97,7 +98,8 @@ class DpdkWorker {
   void Decide(Lane& lane, uint16_t count);
   void DecideData(Lane& lane, Arrival& arrival);
   void DecideOther(Lane& lane, Arrival& arrival);
-  void Forward(Lane& lane, Arrival& arrival, const Verdict& verdict);
+  bool ForwardUsual(const Lane& lane, const Arrival& arrival, const PathWords& to);
+  void Forward(Lane& lane, Arrival& arrival, const Path& to);
   void ForwardToSocket(Arrival& arrival, const Path& to);
   void Answer(Lane& lane, Arrival& arrival, const Path& to);
   void AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to, uint16_t out_mtu);
