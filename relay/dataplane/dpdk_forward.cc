@@ -116,7 +116,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
 // In arrival order: an answer binds the leg that the datagram behind it needs. The line that forwarding writes is
 // fetched once it is known which, some frames before.
 [[gnu::noinline]] void DpdkWorker::Decide(Lane& lane, uint16_t count) {
-  static constexpr uint16_t kAhead = 8;
+  static constexpr uint16_t kAhead = 16;  // A decision takes some 15 ns, memory 200.
   const auto prefetch = [](const Arrival& arrival) {
     const Endpoint* const endpoint = arrival.header.endpoint;
     if (endpoint != nullptr) RelayServer::PrefetchActivity(*endpoint, arrival.frame.from);
