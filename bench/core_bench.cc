@@ -195,9 +195,9 @@ void HandlePacket(benchmark::State& state) {
     for (size_t i = 0; i < kBurst; ++i) parsed[i].endpoint = relay.server.PrefetchEndpoint(parsed[i]);
     for (size_t i = 0; i < kBurst; ++i) {
       if (i + kAhead < kBurst) RelayServer::PrefetchActivity(*parsed[i + kAhead].endpoint, burst[i + kAhead].from);
-      const Verdict verdict =
-          relay.server.Decide(relay.worker, parsed[i], burst[i].from, burst[i].bytes, 1, now, relay.reply);
-      forwarded += verdict.action == Verdict::Action::kForward ? 1 : 0;
+      const relay::DataVerdict verdict =
+          relay.server.DecideData(relay.worker, parsed[i], burst[i].from, burst[i].bytes.size(), 1, now);
+      forwarded += verdict.forward ? 1 : 0;
     }
     relay.qsbr.Quiescent(0);
   }
