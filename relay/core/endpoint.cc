@@ -8,6 +8,20 @@ void ByteLock::lock() {
   }
 }
 
+[[gnu::noinline]] Binding::Match Binding::MatchesAgain(const AddrPort& remote) const {
+  const PathWords found = LoadAgain();
+  if (found.remote_port() == 0) return Match::kNotBound;
+  Path path;
+  found.Store(path);
+  return path.remote == remote ? Match::kSame : Match::kOther;
+}
+
+[[gnu::noinline]] PathWords Binding::LoadAgain() const {
+  PathWords out;
+  while (!InOnePiece([&] { out = {Word(0), Word(1), Word(2), Word(3), Word(4), Word(5), Word(6)}; })) Pause();
+  return out;
+}
+
 void Binding::Publish(const Path& path) {
   const auto words = std::bit_cast<std::array<uint64_t, kWords>>(path);
   const uint64_t sequence = sequence_.load(std::memory_order_relaxed);

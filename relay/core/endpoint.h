@@ -43,66 +43,75 @@ class alignas(64) Binding {
   // Is this leg bound, and to `remote`? Lock-free; any thread.
   enum class Match : uint8_t { kNotBound, kOther, kSame };
   Match Matches(const AddrPort& remote) const {
-    const auto wanted = std::bit_cast<std::array<uint64_t, kRemoteWords>>(remote);
-    Match match{};
-    Read([&] {
-      uint64_t differing = 0;
-#pragma GCC unroll 8
-      for (size_t i = 0; i < kRemoteWords; ++i) differing |= Word(i) ^ wanted[i];
-      match = Word(kPortWord) == 0 ? Match::kNotBound : differing == 0 ? Match::kSame : Match::kOther;
-    });
-    return match;
-  }
-  // False: not bound. Lock-free; any thread.
-  bool Load(Path& out) const {
     uint64_t port = 0;
-    Read([&] {
-#pragma GCC unroll 8
-      for (size_t i = 0; i < kWords; ++i) {
-        const uint64_t word = Word(i);
-        std::memcpy(reinterpret_cast<char*>(&out) + i * sizeof(word), &word, sizeof(word));
-      }
+    uint64_t differing = 0;
+    const auto read = [&] {
       port = Word(kPortWord);
-    });
-    return port != 0;
+      differing = (Word(0) ^ PathWords::Word(&remote, 0)) | (Word(1) ^ PathWords::Word(&remote, 1)) |
+                  (port ^ PathWords::Word(&remote, kPortWord));
+    };
+    if (!InOnePiece(read)) [[unlikely]]
+      return MatchesAgain(remote);
+    if (port == 0) [[unlikely]]
+      return Match::kNotBound;
+    return differing == 0 ? Match::kSame : Match::kOther;
+  }
+  // A hint, for prefetching: false if it is not bound to `remote`, nearly always.
+  bool MayBe(const AddrPort& remote) const {
+    return ((Word(1) ^ PathWords::Word(&remote, 1)) | (Word(kPortWord) ^ PathWords::Word(&remote, kPortWord))) == 0;
+  }
+  // Port 0: not bound. Lock-free; any thread.
+  PathWords Load() const {
+    PathWords out;
+    const auto read = [&] { out = {Word(0), Word(1), Word(2), Word(3), Word(4), Word(5), Word(6)}; };
+    if (!InOnePiece(read)) [[unlikely]] {
+      PathWords again = LoadAgain();  // Copied by member, or `out` would be in memory.
+      out = {again.remote_high, again.remote_low, again.remote_rest, again.local_high,
+             again.local_low,   again.link,       again.link_rest};
+    }
+    return out;
+  }
+  // False: not bound.
+  bool Load(Path& out) const {
+    const PathWords found = Load();
+    found.Store(out);
+    return found.remote_port() != 0;
   }
   bool IsBound() const { return Word(kPortWord) != 0; }
   // Is the MAC address another one than `path`'s, on the same port and VLAN? A hint, not read in one piece with the
   // rest.
   bool HasOtherMac(const Path& path) const {
-    std::array<uint64_t, 2> link;
-    std::memcpy(&link, reinterpret_cast<const char*>(&path) + kLinkWord * sizeof(uint64_t), sizeof(link));
-    const uint64_t first = Word(kLinkWord) ^ link[0];
-    const auto rest = static_cast<uint32_t>(Word(kLinkWord + 1) ^ link[1]);
-    if ((first >> 48 | rest) == 0) [[likely]]
+    const uint64_t first = Word(kLinkWord) ^ PathWords::Word(&path, kLinkWord);
+    const uint64_t rest = Word(kLinkWord + 1) ^ PathWords::Word(&path, kLinkWord + 1);
+    if ((first | rest) == 0) [[likely]]  // All is as it was.
       return false;
-    return static_cast<uint32_t>(first >> 16) == 0;
+    const bool same_mac = (first >> 48 | static_cast<uint32_t>(rest)) == 0;
+    return !same_mac && static_cast<uint32_t>(first >> 16) == 0;
   }
   void Publish(const Path& path);
 
  private:
-  static constexpr size_t kWords = sizeof(Path) / sizeof(uint64_t);
-  static constexpr size_t kRemoteWords = sizeof(AddrPort) / sizeof(uint64_t);  // Path begins with the remote.
-  static constexpr size_t kLinkWord = 5;  // Ends with the MAC's first two bytes; the next word begins with the others.
-  static_assert(std::endian::native == std::endian::little && offsetof(Path, link) + offsetof(Link, mac) == 46);
+  static constexpr size_t kWords = PathWords::kCount;
   static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
+  static constexpr size_t kLinkWord = 5;  // Ends with the MAC's first two bytes; the next word begins with the others.
 
   uint64_t Word(size_t i) const { return words_[i].load(std::memory_order_acquire); }
-  // Runs `read`, which uses Word(), until no writer was in between.
+  // Runs `read`, which uses Word(). False: a writer was in between.
   template <typename F>
-  void Read(F read) const {
-    while (true) {
-      const uint64_t before = sequence_.load(std::memory_order_acquire);
-      read();
-      if ((before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before) return;
-      Pause();
-    }
+  [[gnu::always_inline]] bool InOnePiece(F read) const {
+    const uint64_t before = sequence_.load(std::memory_order_acquire);
+    read();
+    return (before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before;
   }
+  // Until no writer is in between. Apart, because in a loop the words' addresses take all registers.
+  Match MatchesAgain(const AddrPort& remote) const;
+  PathWords LoadAgain() const;
 
   std::atomic<uint64_t> sequence_{0};  // Odd while being written.
   std::array<std::atomic<uint64_t>, kWords> words_{};
 };
-static_assert(offsetof(Path, remote) == 0);
+
+inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
 
 // What a leg's client has sent. On a line of its own: written on every packet, while the bindings are only read.
 struct alignas(64) Activity {
@@ -124,8 +133,24 @@ struct alignas(64) Activity {
 
   uint64_t packets() const;
   uint64_t bytes() const;
+
+  // The leg has been heard of. Stored ahead of time, so that it is written once in kLastSeenStep and not a packet.
+  void Touch(int64_t now_ns) {
+    if (last_seen_ns.load(std::memory_order_relaxed) > now_ns) [[likely]]
+      return;
+    last_seen_ns.store(now_ns + kLastSeenStep.count(), std::memory_order_relaxed);
+  }
+  void CountSent(uint16_t worker, uint32_t sent_packets, size_t sent_bytes) {
+    constexpr auto kRelaxed = std::memory_order_relaxed;
+    if (owner.load(kRelaxed) == worker) [[likely]] {
+      owner_packets.store(owner_packets.load(kRelaxed) + sent_packets, kRelaxed);
+      owner_bytes.store(owner_bytes.load(kRelaxed) + sent_bytes, kRelaxed);
+    } else {
+      other_packets.fetch_add(sent_packets, kRelaxed);
+      other_bytes.fetch_add(sent_bytes, kRelaxed);
+    }
+  }
 };
-inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
 
 class alignas(64) Endpoint {
  public:

@@ -16,35 +16,6 @@ using disco::MessageType;
 // The largest UDP payload: a control message with trailing bytes is opened whole, whatever its length.
 constexpr size_t kMaxClear = 65536;
 
-// A leg has been heard of. Stored ahead of time, so that the line is written once in kLastSeenStep and not a packet.
-void Touch(Activity& activity, int64_t now_ns) {
-  if (activity.last_seen_ns.load(std::memory_order_relaxed) > now_ns) return;
-  activity.last_seen_ns.store(now_ns + kLastSeenStep.count(), std::memory_order_relaxed);
-}
-
-void CountSent(Activity& activity, uint16_t worker, uint32_t packets, size_t bytes) {
-  constexpr auto kRelaxed = std::memory_order_relaxed;
-  if (activity.owner.load(kRelaxed) == worker) {
-    activity.owner_packets.store(activity.owner_packets.load(kRelaxed) + packets, kRelaxed);
-    activity.owner_bytes.store(activity.owner_bytes.load(kRelaxed) + bytes, kRelaxed);
-  } else {
-    activity.other_packets.fetch_add(packets, kRelaxed);
-    activity.other_bytes.fetch_add(bytes, kRelaxed);
-  }
-}
-
-// In words, as Binding::Load has just written one of them: a wider load would wait for the stores.
-bool HaveOneRemote(const Path& a, const Path& b) {
-  for (size_t i = sizeof(AddrPort); i != 0; i -= sizeof(uint64_t)) {  // The port first: it differs nearly always.
-    uint64_t word_a = 0;
-    uint64_t word_b = 0;
-    std::memcpy(&word_a, reinterpret_cast<const char*>(&a.remote) + i - sizeof(uint64_t), sizeof(word_a));
-    std::memcpy(&word_b, reinterpret_cast<const char*>(&b.remote) + i - sizeof(uint64_t), sizeof(word_b));
-    if (word_a != word_b) return false;
-  }
-  return true;
-}
-
 int64_t MacPeriod(Instant now) { return ToNs(now) / kMacSecretLifetime.count(); }
 
 }  // namespace
@@ -54,48 +25,23 @@ RelayServer::RelayServer(EndpointTable& table, const disco::PublicKey& self, Ser
 
 Verdict RelayServer::Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
                             uint32_t packets, Instant now, Reply& reply) const {
-  if (!p.ok) return Verdict::Drop(p.reason);
-  if (p.header.control) {
-    return HandleControl(worker, p.header, from, packet.subspan(geneve::kHeaderSize), now, reply);
-  }
-  Endpoint* const endpoint = table_.Find(p.header.vni);
-  if (endpoint == nullptr) return Verdict::Drop(DropReason::kUnknownVni);
-  return Forward(worker, *endpoint, from, packet.size(), packets, now);
-}
-
-Verdict RelayServer::Forward(const WorkerContext& worker, Endpoint& endpoint, const Path& from, size_t bytes,
-                             uint32_t packets, Instant now) const {
-  const Binding::Match first = endpoint.binding[0].Matches(from.remote);
-  size_t leg = 0;
-  if (first != Binding::Match::kSame) {
-    const Binding::Match second = endpoint.binding[1].Matches(from.remote);
-    if (first == Binding::Match::kNotBound || second == Binding::Match::kNotBound) {
-      return Verdict::Drop(DropReason::kNotBound);
-    }
-    if (second != Binding::Match::kSame) {
-      return Verdict::Drop(IsRefusedSource(from.remote) ? DropReason::kRefusedSource : DropReason::kUnknownSource);
-    }
-    leg = 1;
-  }
-  return ForwardTo(worker, endpoint, leg, from, bytes, packets, now);
-}
-
-// A function of its own with one variable that it returns, so that the path is written into the caller's verdict and
-// not copied there: a wide load right behind narrow stores stalls (8 ns, bench/core_bench HandlePacket/1).
-Verdict RelayServer::ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, const Path& from,
-                               size_t bytes, uint32_t packets, Instant now) {
-  Verdict verdict;
-  if (!endpoint.binding[1 - leg].Load(verdict.to)) {
-    verdict.reason = DropReason::kNotBound;
+  if (p.kind == Parsed::Kind::kData) {
+    DataVerdict data = DecideData(worker, p, from, packet.size(), packets, now);
+    if (!data.forward) return Verdict::Drop(data.reason);
+    Verdict verdict;
+    verdict.action = Verdict::Action::kForward;
+    verdict.other_mac = data.other_mac;
+    data.to.Store(verdict.to);
     return verdict;
   }
-  verdict.action = Verdict::Action::kForward;
-  verdict.other_mac = from.link.port != 0 && endpoint.binding[leg].HasOtherMac(from);
-  CountSent(endpoint.activity[leg], worker.id, packets, bytes);
-  Touch(endpoint.activity[leg], ToNs(now));
-  // Two legs that share one address cannot be told apart: what is heard from it is heard of both.
-  if (leg == 0 && HaveOneRemote(verdict.to, from)) Touch(endpoint.activity[1], ToNs(now));
-  return verdict;
+  if (p.kind == Parsed::Kind::kBad) return Verdict::Drop(p.reason);
+  return HandleControl(worker, *geneve::Parse(packet), from, packet.subspan(geneve::kHeaderSize), now, reply);
+}
+
+// Neither leg is the sender's, or one that must be is not bound yet.
+DropReason RelayServer::WhyNot(Binding::Match first, Binding::Match second, const AddrPort& source) {
+  if (first == Binding::Match::kNotBound || second == Binding::Match::kNotBound) return DropReason::kNotBound;
+  return IsRefusedSource(source) ? DropReason::kRefusedSource : DropReason::kUnknownSource;
 }
 
 bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const {
@@ -126,8 +72,9 @@ bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const 
 }
 
 // Cheap checks first: only what passes them all spends tokens, so junk cannot starve a handshake.
-Verdict RelayServer::HandleControl(WorkerContext& worker, const geneve::Header& header, const Path& from,
-                                   std::span<const uint8_t> body, Instant now, Reply& reply) const {
+[[gnu::noinline]] Verdict RelayServer::HandleControl(WorkerContext& worker, const geneve::Header& header,
+                                                     const Path& from, std::span<const uint8_t> body, Instant now,
+                                                     Reply& reply) const {
   if (header.protocol != geneve::kProtocolDisco) return Verdict::Drop(DropReason::kControlNotDisco);
   disco::WrapperError error{};
   const std::optional<disco::Wrapper> wrapper = disco::ReadWrapper(body, &error);
@@ -252,7 +199,7 @@ Verdict RelayServer::Commit(WorkerContext& worker, Endpoint& endpoint, int leg, 
   }
   if (!bound_before) activity.owner.store(worker.id, std::memory_order_relaxed);
   activity.first_dialect.store(!generation.has_value(), std::memory_order_relaxed);
-  Touch(activity, ToNs(now));
+  activity.Touch(ToNs(now));
   endpoint.binding[index].Publish(from);
   if (!open_before && endpoint.IsOpen()) table_.CountOpened(endpoint);
   worker.counters->Handshake(bound_before ? HandshakeResult::kRebound : HandshakeResult::kBound);

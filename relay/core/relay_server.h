@@ -50,6 +50,18 @@ struct Verdict {
   }
 };
 
+// Of data, which is forwarded or dropped: the same in registers.
+struct DataVerdict {
+  bool forward = false;
+  DropReason reason = DropReason::kBadGeneve;
+  bool other_mac = false;
+  PathWords to{};
+
+  static DataVerdict Drop(DropReason reason) {
+    return {.forward = false, .reason = reason, .other_mac = false, .to = {}};
+  }
+};
+
 // Room for one reply: a whole UDP payload, never longer than the packet it answers.
 struct Reply {
   static constexpr size_t kMaxSize = geneve::kHeaderSize + disco::kSealedOverhead + disco::kBindMessageSize;
@@ -89,23 +101,31 @@ struct ServerCrypto {
   static ServerCrypto Production();
 };
 
-// A datagram's Geneve header, parsed; or why it has none.
+// What a burst keeps of a datagram's Geneve header, or why it has none.
 struct Parsed {
-  geneve::Header header;
-  bool ok = false;
-  DropReason reason = DropReason::kBadGeneve;
+  enum class Kind : uint8_t { kBad, kControl, kData };
+  uint32_t vni = 0;
+  Kind kind = Kind::kBad;
+  DropReason reason = DropReason::kBadGeneve;  // kBad.
+  // What PrefetchEndpoint found, for workers that are neither quiescent nor offline before they decide. Null: nothing,
+  // or not known.
+  Endpoint* endpoint = nullptr;
 
-  // In place and member by member: a struct written in bytes and then copied in words stalls (6 ns, bench/core_bench
-  // HandlePacket/1).
+  // What geneve::Parse reads, as far as it is kept: by way of its header it took a dozen instructions more, and a stall
+  // where a struct written in bytes is copied in words (6 ns, bench/core_bench HandlePacket/1).
   void Read(std::span<const uint8_t> packet) {
-    const std::optional<geneve::Header> parsed = geneve::Parse(packet);
-    ok = parsed && parsed->version == 0;
-    reason = parsed ? DropReason::kUnknownVersion : DropReason::kBadGeneve;
-    if (!parsed) return;
-    header.vni = parsed->vni;
-    header.protocol = parsed->protocol;
-    header.version = parsed->version;
-    header.control = parsed->control;
+    endpoint = nullptr;
+    if (packet.size() < geneve::kHeaderSize) [[unlikely]]
+      return Set(Kind::kBad, DropReason::kBadGeneve);
+    const uint32_t first = wire::LoadBe32(packet.first<4>());
+    vni = wire::LoadBe32(packet.subspan<4, 4>()) >> 8;
+    if (first >> 30 != 0) [[unlikely]]
+      return Set(Kind::kBad, DropReason::kUnknownVersion);
+    kind = (first & geneve::kControlBit) == 0 ? Kind::kData : Kind::kControl;
+  }
+  void Set(Kind the_kind, DropReason the_reason) {
+    kind = the_kind;
+    reason = the_reason;
   }
 };
 
@@ -125,18 +145,28 @@ class RelayServer {
     return Decide(worker, Parse(packet), from, packet, 1, now, reply);
   }
 
-  // The same in stages, for bursts: parse all, prefetch all slots, prefetch all endpoints, decide all.
+  // The same in stages, for bursts: parse and prefetch the slot of each; prefetch its endpoint some packets later, and
+  // what is written of it some packets before it is decided.
   static Parsed Parse(std::span<const uint8_t> packet) {
     Parsed parsed;
     parsed.Read(packet);
     return parsed;
   }
-  void PrefetchSlot(const Parsed& p) const { table_.PrefetchSlot(p.header.vni); }
-  void PrefetchEndpoint(const Parsed& p) const { table_.PrefetchEndpoint(p.header.vni); }
+  void PrefetchSlot(const Parsed& p) const { table_.PrefetchSlot(p.vni); }
+  Endpoint* PrefetchEndpoint(const Parsed& p) const { return table_.PrefetchEndpoint(p.vni); }
+  // The one line that forwarding writes: the sender's leg's. Reads the first binding. Which leg it is is a guess here:
+  // an answer in front may bind it only now.
+  static void PrefetchActivity(const Endpoint& endpoint, const Path& from) {
+    const size_t leg = endpoint.binding[0].MayBe(from.remote) ? 0 : 1;
+    __builtin_prefetch(&endpoint.activity[leg], 1);
+  }
   // `packets` > 1: `packet` is a whole GRO train of that many datagrams, each with the header `p`, O clear; it is
   // forwarded or dropped as one.
   Verdict Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
                  uint32_t packets, Instant now, Reply& reply) const;
+  // What Decide does with Kind::kData, of which only the size counts.
+  DataVerdict DecideData(const WorkerContext& worker, const Parsed& p, const Path& from, size_t bytes, uint32_t packets,
+                         Instant now) const;
 
   // For back ends that build frames themselves: the leg that is bound to from.remote is answered at from.link's MAC
   // address from now on, where port and VLAN are those that it bound by; at most once a second a leg. The caller has
@@ -146,10 +176,11 @@ class RelayServer {
   const disco::PublicKey& public_key() const { return self_; }
 
  private:
-  Verdict Forward(const WorkerContext& worker, Endpoint& endpoint, const Path& from, size_t bytes, uint32_t packets,
-                  Instant now) const;
-  static Verdict ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, const Path& from, size_t bytes,
-                           uint32_t packets, Instant now);
+  // Looked for again if it was not there a moment ago: an allocation may have been answered since.
+  Endpoint* EndpointOf(const Parsed& p) const { return p.endpoint != nullptr ? p.endpoint : table_.Find(p.vni); }
+  static DataVerdict ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, const Path& from,
+                               size_t bytes, uint32_t packets, Instant now);
+  static DropReason WhyNot(Binding::Match first, Binding::Match second, const AddrPort& source);
   Verdict HandleControl(WorkerContext& worker, const geneve::Header& header, const Path& from,
                         std::span<const uint8_t> body, Instant now, Reply& reply) const;
   Verdict HandleHandshake(WorkerContext& worker, Endpoint& endpoint, int leg, disco::MessageType type,
@@ -168,6 +199,38 @@ class RelayServer {
   const ServerCrypto crypto_;
   const Options options_;
 };
+
+// ---- What every data packet comes through: here, so that the workers' loops have it inline.
+
+[[gnu::always_inline]] inline DataVerdict RelayServer::DecideData(const WorkerContext& worker, const Parsed& p,
+                                                                  const Path& from, size_t bytes, uint32_t packets,
+                                                                  Instant now) const {
+  Endpoint* const endpoint = EndpointOf(p);
+  if (endpoint == nullptr) [[unlikely]]
+    return DataVerdict::Drop(DropReason::kUnknownVni);
+  const Binding::Match first = endpoint->binding[0].Matches(from.remote);
+  if (first == Binding::Match::kSame) return ForwardTo(worker, *endpoint, 0, from, bytes, packets, now);
+  const Binding::Match second = endpoint->binding[1].Matches(from.remote);
+  if (first == Binding::Match::kNotBound || second != Binding::Match::kSame) [[unlikely]]
+    return DataVerdict::Drop(WhyNot(first, second, from.remote));
+  return ForwardTo(worker, *endpoint, 1, from, bytes, packets, now);
+}
+
+[[gnu::always_inline]] inline DataVerdict RelayServer::ForwardTo(const WorkerContext& worker, Endpoint& endpoint,
+                                                                 size_t leg, const Path& from, size_t bytes,
+                                                                 uint32_t packets, Instant now) {
+  PathWords to = endpoint.binding[1 - leg].Load();  // Not const, nor what it becomes: g++ 12 keeps those in memory.
+  if (to.remote_port() == 0) [[unlikely]]
+    return DataVerdict::Drop(DropReason::kNotBound);
+  const bool other_mac = endpoint.binding[leg].HasOtherMac(from) && from.link.port != 0;
+  endpoint.activity[leg].CountSent(worker.id, packets, bytes);
+  endpoint.activity[leg].Touch(ToNs(now));
+  // Two legs that share one address cannot be told apart: what is heard from it is heard of both.
+  if (leg == 0 && to.remote_port() == from.remote.port &&
+      endpoint.binding[1].Matches(from.remote) == Binding::Match::kSame) [[unlikely]]
+    endpoint.activity[1].Touch(ToNs(now));
+  return {.forward = true, .reason = {}, .other_mac = other_mac, .to = to};
+}
 
 }  // namespace relay
 

@@ -81,21 +81,25 @@ class DpdkWorker {
     std::unique_ptr<TxBuffer> out;
   };
   struct Arrival {
-    rte_mbuf* m;  // Null: a fragment that the reassembler has taken.
+    rte_mbuf* m;    // Null: a fragment that the reassembler has taken.
+    Parsed header;  // kBad unless the frame is kRelay; endpoint: only of data.
     Frame frame;
-    Parsed header;
   };
 
   uint16_t Receive(Lane& lane);
   void Parse(Lane& lane, uint16_t count);
-  void ParseOne(Lane& lane, Arrival& arrival);
+  void ParseAny(Lane& lane, Arrival& arrival);
+  void ReadHeader(const uint8_t* payload, Arrival& arrival) const;
+  void FindEndpoint(Arrival& arrival) const;
+  bool PullUpHeaders(Arrival& arrival);
   bool TakeFragment(Arrival& arrival);
   void ExpireFragments(uint64_t tsc);
   void CountLostFragments();
-  void Prefetch(uint16_t count) const;
   void Decide(Lane& lane, uint16_t count);
-  void DecideOn(Lane& lane, Arrival& arrival);
-  void Forward(Lane& lane, Arrival& arrival, const Verdict& verdict);
+  void DecideData(Lane& lane, Arrival& arrival);
+  void DecideOther(Lane& lane, Arrival& arrival);
+  bool ForwardUsual(const Lane& lane, const Arrival& arrival, const PathWords& to);
+  void Forward(Lane& lane, Arrival& arrival, const Path& to);
   void ForwardToSocket(Arrival& arrival, const Path& to);
   void Answer(Lane& lane, Arrival& arrival, const Path& to);
   void AnswerTooBig(Lane& lane, const Arrival& arrival, const Path& to, uint16_t out_mtu);
@@ -105,10 +109,7 @@ class DpdkWorker {
   uint32_t SendForOthers(Lane& lane);
   uint32_t SendForKernel();
   void Drop(rte_mbuf* m, DropReason reason);
-  Lane* LaneOf(uint16_t link_port) {
-    const uint8_t lane = link_port < kMaxLinkPorts ? lane_by_link_port_[link_port] : 0;
-    return lane == 0 ? nullptr : &lanes_[lane - 1];
-  }
+  Lane* LaneOf(uint16_t link_port) const { return link_port < kMaxLinkPorts ? lane_by_link_port_[link_port] : nullptr; }
   std::span<const uint8_t> Payload(const Arrival& arrival);
   void Rest();
   void AwaitInterrupt();
@@ -121,8 +122,8 @@ class DpdkWorker {
   std::atomic<bool> stop_{false};
 
   std::vector<Lane> lanes_;
-  std::array<uint8_t, kMaxLinkPorts> lane_by_link_port_;  // Index into lanes_ + 1; 0: no such port.
-  Instant now_{};                                         // Of the burst.
+  std::array<Lane*, kMaxLinkPorts> lane_by_link_port_;  // Null: no such port.
+  Instant now_{};                                       // Of the burst.
   std::array<rte_mbuf*, kBurst> received_;
   std::array<Arrival, kBurst> arrivals_;
   std::array<rte_mbuf*, kBurst> to_kernel_;

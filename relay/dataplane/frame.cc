@@ -3,74 +3,16 @@
 #include <bit>
 #include <cstring>
 
-#include "geneve/wire.h"
+#include "relay/dataplane/frame_words.h"
+#include "relay/dataplane/usual_frame.h"
 
 namespace relay {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "paths are composed in words, low bytes first");
-
-constexpr uint16_t kTypeIpv4 = 0x0800;
-constexpr uint16_t kTypeIpv6 = 0x86dd;
-constexpr uint16_t kTypeVlan = 0x8100;
-constexpr uint8_t kProtocolUdp = 17;
-constexpr uint8_t kIpv6Fragment = 44;
-constexpr size_t kIpv6FragmentBytes = 8;
-constexpr uint16_t kVlanId = 0x0fff;
-constexpr uint16_t kMoreFragmentsOrOffset = 0x3fff;
-constexpr uint8_t kTtl = 64;
-
-template <typename T>
-T Load(const uint8_t* p) {
-  T out;
-  std::memcpy(&out, p, sizeof(out));
-  return out;
-}
-template <typename T>
-void Store(uint8_t* p, T value) {
-  std::memcpy(p, &value, sizeof(value));
-}
-uint16_t Be16(const uint8_t* p) { return __builtin_bswap16(Load<uint16_t>(p)); }
-void StoreBe16(uint8_t* p, uint16_t value) { Store(p, __builtin_bswap16(value)); }
-
-// One's complement sums of 16-bit words in the order of memory (RFC 1071 section 2: any order will do if it is one).
-uint64_t Sum4(const uint8_t* p) { return Load<uint32_t>(p); }
-uint64_t Sum16(const uint8_t* p) { return Sum4(p) + Sum4(p + 4) + Sum4(p + 8) + Sum4(p + 12); }
-// 0 for 0 alone: any other multiple of 0xffff gives 0xffff. Adding the halves the other way round makes the carry go
-// round by itself.
-uint16_t Fold(uint64_t sum) {
-  const auto half = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
-  return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);
-}
-// The words of a Path, written whole: a struct that is written in bytes and read in words stalls.
-class PathWriter {
- public:
-  explicit PathWriter(Path& path) : at_(reinterpret_cast<uint8_t*>(&path)) {}
-  void Ipv4(size_t offset, const uint8_t* ip) {
-    Word(offset, 0);
-    Word(offset + 8, uint64_t{0xffff} << 16 | uint64_t{Load<uint32_t>(ip)} << 32);
-  }
-  void Ipv6(size_t offset, const uint8_t* ip) {
-    Word(offset, Load<uint64_t>(ip));
-    Word(offset + 8, Load<uint64_t>(ip + 8));
-  }
-  void Word(size_t offset, uint64_t value) { Store(at_ + offset, value); }
-
- private:
-  uint8_t* at_;
-};
-constexpr size_t kRemoteIp = offsetof(Path, remote);
-constexpr size_t kRemotePort = offsetof(Path, remote) + 16;  // Scope, port, zero.
-constexpr size_t kLocalIp = offsetof(Path, local_ip);
-constexpr size_t kLocalPort = offsetof(Path, local_port);  // Local port, link's port, VLAN, the MAC's first two bytes.
-constexpr size_t kLastWord = kLocalPort + 8;               // The MAC's other four bytes, interface.
-static_assert(kRemoteIp == 0 && kLocalIp == 24 && kLocalPort == 40 && offsetof(Path, link) == 42 &&
-              offsetof(Link, mac) == 4 && offsetof(Path, interface) == 52);
+using namespace frame_words;
 
 bool IsMapped(const uint8_t* ip) { return Load<uint64_t>(ip) == 0 && Load<uint32_t>(ip + 8) == 0xffff0000; }
-// Addresses that no packet on a wire comes from (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5): answering them would
-// end within this host, or nowhere.
-bool IsMartianIpv4(const uint8_t* ip) { return ip[0] == 0 || ip[0] == 127 || ip[0] >= 224; }
+// As IsMartianIpv4 (RFC 4291 section 2.5).
 bool IsMartianIpv6(const uint8_t* ip) {
   const bool low = Load<uint64_t>(ip) == 0 && __builtin_bswap64(Load<uint64_t>(ip + 8)) <= 1;  // :: and ::1
   return low || ip[0] == 0xff || IsMapped(ip);
@@ -82,7 +24,7 @@ void Drop(DropReason reason, Frame& out) {
   out.reason = reason;
 }
 
-[[gnu::always_inline]] inline bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
+bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
   uint64_t sum = Sum16(ip) + Sum4(ip + 16);
   for (size_t i = kIpv4Bytes; i < bytes; i += 4) sum += Sum4(ip + i);  // Options.
   return Fold(sum) == 0xffff;
@@ -166,59 +108,30 @@ void ParseIpv6(const uint8_t* frame, size_t size, uint16_t vlan, const FrameCont
   if (out.udp_checksum == 0) Drop(DropReason::kZeroChecksum, out);
 }
 
-// A Path in registers: read once, in the words that it was written in, before anything is stored. (What is stored
-// through bytes may be anything, for all that the compiler knows.)
-struct PathWords {
-  [[gnu::always_inline]] explicit PathWords(const Path& path) {
-    const auto* const at = reinterpret_cast<const uint8_t*>(&path);
-    remote[0] = Load<uint64_t>(at + kRemoteIp);
-    remote[1] = Load<uint64_t>(at + kRemoteIp + 8);
-    local[0] = Load<uint64_t>(at + kLocalIp);
-    local[1] = Load<uint64_t>(at + kLocalIp + 8);
-    remote_port = static_cast<uint16_t>(Load<uint64_t>(at + kRemotePort) >> 32);
-    const uint64_t link = Load<uint64_t>(at + kLocalPort);
-    local_port = static_cast<uint16_t>(link);
-    vlan = static_cast<uint16_t>(link >> 32);
-    mac_first = static_cast<uint16_t>(link >> 48);
-    mac_rest = static_cast<uint32_t>(Load<uint64_t>(at + kLastWord));
-    ipv4 = remote[0] == 0 && static_cast<uint32_t>(remote[1]) == 0xffff0000;
-  }
-  uint32_t remote_ipv4() const { return static_cast<uint32_t>(remote[1] >> 32); }
-  uint32_t local_ipv4() const { return static_cast<uint32_t>(local[1] >> 32); }
-  // As they stand in a packet from us.
-  uint32_t ports() const {
-    return uint32_t{__builtin_bswap16(local_port)} | uint32_t{__builtin_bswap16(remote_port)} << 16;
-  }
-  // Of both addresses.
-  uint64_t Sum() const {
-    if (ipv4) return uint64_t{remote_ipv4()} + local_ipv4();
-    return Half(remote[0]) + Half(remote[1]) + Half(local[0]) + Half(local[1]);
-  }
-  static uint64_t Half(uint64_t word) { return (word & 0xffffffff) + (word >> 32); }
-
-  uint64_t remote[2];
-  uint64_t local[2];
-  uint16_t remote_port;
-  uint16_t local_port;
-  uint16_t vlan;
-  uint16_t mac_first;
-  uint32_t mac_rest;
-  bool ipv4;
-};
+uint64_t Half(uint64_t word) { return (word & 0xffffffff) + (word >> 32); }
+// Of both addresses.
+uint64_t AddressSum(const PathWords& to) {
+  if (to.IsIpv4()) return uint64_t{to.remote_ipv4()} + to.local_ipv4();
+  return Half(to.remote_high) + Half(to.remote_low) + Half(to.local_high) + Half(to.local_low);
+}
+// Both, as they stand in a packet from us.
+uint32_t PortsOf(const PathWords& to) {
+  return uint32_t{__builtin_bswap16(to.local_port())} | uint32_t{__builtin_bswap16(to.remote_port())} << 16;
+}
 
 // Returns where the IP header begins.
 [[gnu::always_inline]] inline uint8_t* WriteEthernet(const PathWords& to, const MacAddress& own, uint8_t* out) {
-  Store(out, to.mac_first);
-  Store(out + 2, to.mac_rest);
+  Store(out, to.mac_first());
+  Store(out + 2, to.mac_rest());
   Store(out + 6, Load<uint32_t>(own.data()));
   Store(out + 10, Load<uint16_t>(own.data() + 4));
   out += 12;
-  if (to.vlan != 0) {
+  if (to.vlan() != 0) {
     StoreBe16(out, kTypeVlan);
-    StoreBe16(out + 2, to.vlan);
+    StoreBe16(out + 2, to.vlan());
     out += kVlanTagBytes;
   }
-  StoreBe16(out, to.ipv4 ? kTypeIpv4 : kTypeIpv6);
+  StoreBe16(out, to.IsIpv4() ? kTypeIpv4 : kTypeIpv6);
   return out + 2;
 }
 
@@ -228,7 +141,7 @@ struct PathWords {
   const uint32_t first = 0x45u | uint32_t{ecn} << 8 | uint32_t{__builtin_bswap16(total)} << 16;
   constexpr uint32_t kDontFragment = 0x0040u << 16;
   constexpr uint32_t kThird = kTtl | uint32_t{kProtocolUdp} << 8;
-  const auto checksum = static_cast<uint16_t>(~Fold(uint64_t{first} + kDontFragment + kThird + to.Sum()));
+  const auto checksum = static_cast<uint16_t>(~Fold(uint64_t{first} + kDontFragment + kThird + AddressSum(to)));
   Store<uint32_t>(ip, first);
   Store<uint32_t>(ip + 4, kDontFragment);
   Store<uint32_t>(ip + 8, kThird | uint32_t{checksum} << 16);
@@ -242,24 +155,21 @@ inline uint8_t* WriteIpv6(const PathWords& to, uint8_t ecn, size_t udp_bytes, ui
                                    uint32_t{kProtocolUdp} << 16 | uint32_t{kTtl} << 24;
   Store<uint32_t>(ip, 0x60u | uint32_t{ecn} << 12);
   Store<uint32_t>(ip + 4, length_and_hops);
-  Store(ip + 8, to.local[0]);
-  Store(ip + 16, to.local[1]);
-  Store(ip + 24, to.remote[0]);
-  Store(ip + 32, to.remote[1]);
+  Store(ip + 8, to.local_high);
+  Store(ip + 16, to.local_low);
+  Store(ip + 24, to.remote_high);
+  Store(ip + 32, to.remote_low);
   return ip + kIpv6Bytes;
 }
 
 [[gnu::always_inline]] inline uint8_t* WriteHeaders(const PathWords& to, const MacAddress& own, uint8_t ecn,
                                                     size_t udp_bytes, uint8_t* out) {
   uint8_t* const ip = WriteEthernet(to, own, out);
-  return to.ipv4 ? WriteIpv4(to, ecn, udp_bytes, ip) : WriteIpv6(to, ecn, udp_bytes, ip);
+  return to.IsIpv4() ? WriteIpv4(to, ecn, udp_bytes, ip) : WriteIpv6(to, ecn, udp_bytes, ip);
 }
 
-}  // namespace
-
-void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+[[gnu::noinline]] void ParseAny(const uint8_t* frame, size_t frame_bytes, const FrameContext& context, Frame& out) {
   out.fate = Frame::Fate::kKernel;
-  const uint8_t* const frame = head.data();
   // A group address at layer 2 is nobody's way to send us a datagram (RFC 1122 section 3.3.6), nor one to answer to.
   if (frame_bytes < kEthernetBytes + kVlanTagBytes || ((frame[0] | frame[6]) & 1) != 0) return;
   uint16_t type = Be16(frame + 12);
@@ -275,27 +185,41 @@ void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameCo
   if (type == kTypeIpv6) return ParseIpv6(frame, size, vlan, context, out);
 }
 
-bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out) {
-  const PathWords to(path);
+}  // namespace
+
+Frame::Fate ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+  if (ParseUsual(head.data(), frame_bytes, context, out)) [[likely]]
+    return Frame::Fate::kRelay;
+  ParseAny(head.data(), frame_bytes, context, out);
+  return out.fate;
+}
+
+namespace {
+
+bool WriteAny(const Frame& in, const PathWords& to, const MacAddress& own, uint8_t* out) {
   const uint16_t old_checksum = in.udp_checksum;
   const uint64_t old_sum = in.address_sum;
   uint8_t* const udp = WriteHeaders(to, own, in.ecn, in.udp_bytes, out);
-  Store(udp, to.ports());
-  if (old_checksum == 0) return to.ipv4;
-  // The pseudo header's other fields, protocol and length, are the same in both families. Subtracted from a multiple of
-  // 0xffff, which is 0 in one's complement.
-  constexpr uint64_t kZero = uint64_t{0xffff} << 24;
-  const uint64_t sum = to.Sum() + to.ports() + (kZero - old_sum) + static_cast<uint16_t>(~old_checksum);
-  const auto checksum = static_cast<uint16_t>(~Fold(sum));
-  Store<uint16_t>(udp + 6, checksum == 0 ? uint16_t{0xffff} : checksum);
+  Store(udp, PortsOf(to));
+  if (old_checksum == 0) return to.IsIpv4();
+  Store(udp + 6, UpdatedChecksum(old_checksum, old_sum, AddressSum(to) + PortsOf(to)));
+  return true;
+}
+
+}  // namespace
+
+bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out) {
+  PathWords to = PathWords::Of(path);
+  if (!IsUsual(to) || in.udp_checksum == 0) return WriteAny(in, to, own, out);
+  WriteUsual(in, to, own, out);
   return true;
 }
 
 void WriteOwnOuter(const Path& path, const MacAddress& own, size_t payload_bytes, uint8_t* out) {
   const size_t udp_bytes = kUdpBytes + payload_bytes;
-  const PathWords to(path);
+  PathWords to = PathWords::Of(path);
   uint8_t* const udp = WriteHeaders(to, own, 0, udp_bytes, out);
-  Store(udp, to.ports());
+  Store(udp, PortsOf(to));
   StoreBe16(udp + 4, static_cast<uint16_t>(udp_bytes));
   Store<uint16_t>(udp + 6, 0);
 }
@@ -303,7 +227,7 @@ void WriteOwnOuter(const Path& path, const MacAddress& own, size_t payload_bytes
 uint16_t PseudoHeaderSum(const Path& to, size_t udp_bytes) {
   const uint64_t protocol_and_length =
       uint64_t{kProtocolUdp} << 8 | uint64_t{__builtin_bswap16(static_cast<uint16_t>(udp_bytes))} << 16;
-  return Fold(PathWords(to).Sum() + protocol_and_length);
+  return Fold(AddressSum(PathWords::Of(to)) + protocol_and_length);
 }
 
 }  // namespace relay

@@ -36,11 +36,20 @@ struct FrameContext {
   // zero, which is nobody's: none yet. One thread uses a context.
   mutable uint64_t last_high = 0;
   mutable uint64_t last_low = 0;
+  // The same, if it is an IPv4 one, and the port, as they stand in a packet with the source port between them.
+  static constexpr uint64_t kUsualMask = 0xffff'0000'ffff'ffff;
+  static constexpr uint64_t kNoDestination = ~kUsualMask;  // Which no packet has, seen through the mask.
+  mutable uint64_t usual_destination = kNoDestination;
 
-  // Once a burst; forgets what was found before, because another set may stand where an old one was freed.
+  // Once a burst. What was found before is kept if it is found again.
   void Use(const AddressSet& addresses) {
     ours = &addresses;
+    IpBytes last;
+    std::memcpy(last.data(), &last_high, sizeof(last_high));
+    std::memcpy(last.data() + sizeof(last_high), &last_low, sizeof(last_low));
+    if ((last_high | last_low) == 0 || ours->Contains(last)) return;
     last_high = last_low = 0;
+    usual_destination = kNoDestination;
   }
   bool IsOurs(const IpBytes& ip) const {
     uint64_t high = 0;
@@ -51,6 +60,8 @@ struct FrameContext {
     if (!ours->Contains(ip)) return false;
     last_high = high;
     last_low = low;
+    const bool ipv4 = high == 0 && static_cast<uint32_t>(low) == 0xffff0000;
+    usual_destination = ipv4 ? low >> 32 | uint64_t{__builtin_bswap16(udp_port)} << 48 : kNoDestination;
     return true;
   }
 };
@@ -75,11 +86,13 @@ struct Frame {
   uint16_t udp_checksum;  // As it stands in the packet.
 };
 
-// `head`: the frame's first min(frame_bytes, kMaxHeaderBytes) bytes or more.
-void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out);
+// `head`: the frame's first min(frame_bytes, kMaxHeaderBytes) bytes or more. Returns out.fate.
+Frame::Fate ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out);
 
 // Size of the Ethernet and IP headers towards `to`.
 inline size_t OuterBytes(const Path& to) {
+  if (to.IsIpv4() && to.link.vlan == 0) [[likely]]
+    return kEthernetBytes + kIpv4Bytes;
   return kEthernetBytes + (to.link.vlan != 0 ? kVlanTagBytes : 0) + (to.IsIpv4() ? kIpv4Bytes : kIpv6Bytes);
 }
 // Size of the IP packet towards `to`, which the way out's MTU bounds.

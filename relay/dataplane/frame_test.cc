@@ -45,7 +45,30 @@ class FrameTest : public testing::Test {
     std::memset(static_cast<void*>(&out), 0xa5, sizeof(out));  // What was there before does not shine through.
     FrameContext context = context_;                           // Which remembers nothing of other frames.
     ParseFrame({head.get(), size}, frame.size(), context, out);
+    ExpectTheSameOfTheUsualWay({head.get(), size}, frame.size(), out);
     return out;
+  }
+
+  // A context that has seen our IPv4 address parses usual frames straight through (usual_frame.h): to the same end.
+  void ExpectTheSameOfTheUsualWay(std::span<const uint8_t> head, size_t frame_bytes, const Frame& expected) {
+    FrameContext context = context_;
+    ASSERT_TRUE(context.IsOurs(test::AddrOf(test::kRelay4).ip));
+    Frame out;
+    std::memset(static_cast<void*>(&out), 0x5a, sizeof(out));
+    ParseFrame(head, frame_bytes, context, out);
+    ASSERT_EQ(out.fate, expected.fate);
+    if (out.fate == Frame::Fate::kDrop) {
+      ASSERT_EQ(out.reason, expected.reason);
+    }
+    if (out.fate != Frame::Fate::kRelay) return;
+    ASSERT_EQ(out.from, expected.from);
+    ASSERT_EQ(out.ipv4, expected.ipv4);
+    ASSERT_EQ(out.ecn, expected.ecn);
+    ASSERT_EQ(out.ip_offset, expected.ip_offset);
+    ASSERT_EQ(out.udp_offset, expected.udp_offset);
+    ASSERT_EQ(out.udp_bytes, expected.udp_bytes);
+    ASSERT_EQ(out.address_sum, expected.address_sum);
+    ASSERT_EQ(out.udp_checksum, expected.udp_checksum);
   }
 
   AddressSet ours_;
@@ -232,6 +255,34 @@ TEST_F(FrameTest, Fates) {
   for (const FateRow& row : kIpv6Rows) {
     check(row, row.packet.mapped ? row.packet : V6(row.packet));
   }
+}
+
+// What a context remembers where it remembers nothing is no address of ours.
+TEST_F(FrameTest, NobodysAddress) {
+  Bytes frame = test::Build({.ip_checksum = 0});
+  std::fill_n(frame.begin() + 14 + 16, 4, 0);
+  std::fill_n(frame.begin() + 14 + 20 + 2, 2, 0);
+  uint32_t sum = 0;
+  for (size_t i = 14; i < 34; i += 2) sum += uint32_t{frame[i]} << 8 | frame[i + 1];
+  const auto checksum = static_cast<uint16_t>(~((sum & 0xffff) + (sum >> 16)));
+  frame[24] = static_cast<uint8_t>(checksum >> 8);
+  frame[25] = static_cast<uint8_t>(checksum);
+  EXPECT_EQ(Parse(frame).fate, Fate::kKernel);
+}
+
+// Another set of addresses: what was found in the old one is ours only if it is in the new one.
+TEST_F(FrameTest, AddressesChange) {
+  const Bytes frame = test::Build({});
+  Frame out;
+  ParseFrame(frame, frame.size(), context_, out);
+  EXPECT_EQ(out.fate, Fate::kRelay);
+  context_.Use(ours_);
+  ParseFrame(frame, frame.size(), context_, out);
+  EXPECT_EQ(out.fate, Fate::kRelay);
+  const AddressSet others(std::vector<IpBytes>{test::AddrOf(test::kRelay6).ip});
+  context_.Use(others);
+  ParseFrame(frame, frame.size(), context_, out);
+  EXPECT_EQ(out.fate, Fate::kKernel);
 }
 
 TEST_F(FrameTest, VerifiedByTheNic) {

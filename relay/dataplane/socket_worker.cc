@@ -93,7 +93,12 @@ void SocketWorker::Parse() {
 void SocketWorker::Prefetch() const {
   const std::span<const Arrival> arrivals = std::span(arrivals_).first(arrival_count_);
   for (const Arrival& arrival : arrivals) server_.PrefetchSlot(arrival.header);
+  // Not kept: see DecideOn.
   for (const Arrival& arrival : arrivals) server_.PrefetchEndpoint(arrival.header);
+  for (const Arrival& arrival : arrivals) {
+    const Endpoint* const endpoint = server_.PrefetchEndpoint(arrival.header);
+    if (endpoint != nullptr) RelayServer::PrefetchActivity(*endpoint, arrival.from);
+  }
 }
 
 // In arrival order, segment by segment where a train is mixed: an answer binds the leg that the datagram behind it

@@ -18,18 +18,24 @@ namespace relay {
 // packet, because it was written in bytes and copied whole (bench/ring_bench).
 class SentAs {
  public:
+  using Kind = MbufNote::Kind;
+  // By which frames are counted: relayed datagrams by their transports, in * 2 + out; then the other kinds.
+  static constexpr size_t kClasses = 8;
+  static constexpr size_t ClassOf(Kind kind) { return 3 + static_cast<size_t>(kind); }
+  static_assert(static_cast<size_t>(Kind::kForward) == 0 && static_cast<size_t>(Kind::kFromKernel) + 3 < kClasses);
+
   SentAs() = default;
-  explicit SentAs(MbufNote::Kind kind) : bits_(static_cast<uint32_t>(kind) << 8) {}
+  explicit SentAs(Kind kind) : bits_(static_cast<uint32_t>(ClassOf(kind))) {}
   // A relayed datagram; transports are as Transport.
   SentAs(uint32_t transport_in, uint32_t transport_out, uint32_t payload_bytes)
-      : bits_(payload_bytes << 16 | static_cast<uint32_t>(MbufNote::Kind::kForward) << 8 | transport_in << 1 |
-              transport_out) {}
-  MbufNote::Kind kind() const { return static_cast<MbufNote::Kind>(bits_ >> 8 & 0xff); }
-  size_t transports() const { return bits_ & 3; }  // In * 2 + out.
+      : bits_(payload_bytes << 16 | transport_in << 1 | transport_out) {}
+  size_t class_index() const { return bits_ & (kClasses - 1); }
+  Kind kind() const { return class_index() < 4 ? Kind::kForward : static_cast<Kind>(class_index() - 3); }
+  size_t transports() const { return class_index(); }  // Of kForward.
   uint16_t payload_bytes() const { return static_cast<uint16_t>(bits_ >> 16); }
   static SentAs Read(const MbufNote& note) {
-    return note.kind == MbufNote::Kind::kForward ? SentAs(note.transport_in, note.transport_out, note.payload_bytes)
-                                                 : SentAs(note.kind);
+    return note.kind == Kind::kForward ? SentAs(note.transport_in, note.transport_out, note.payload_bytes)
+                                       : SentAs(note.kind);
   }
 
  private:
