@@ -12,8 +12,7 @@
 namespace ingress {
 namespace {
 
-// As many of the largest records as one write sends: fewer cost a fifth of the throughput on loopback, more gain
-// nothing.
+// Four of the largest records: one write sends them all.
 constexpr size_t kWriteBytes = 65'536;
 constexpr size_t kReadBuffer = 65'536;
 // Beyond so much that a client does not read, nothing more is read of it: what it sends may have to be answered

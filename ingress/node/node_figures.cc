@@ -68,7 +68,7 @@ json::array CertificatesJson(const Certificates& certificates) {
     json::object one = {{"Name", status.name}};
     if (!status.error.empty()) one["Error"] = status.error;
     if (!status.warning.empty()) one["Warning"] = status.warning;
-    if (status.not_after) one["DaysLeft"] = std::floor(DaysLeft(*status.not_after));
+    if (status.not_after) one["DaysLeft"] = static_cast<int64_t>(std::floor(DaysLeft(*status.not_after)));
     list.push_back(std::move(one));
   }
   return list;
