@@ -95,11 +95,18 @@ TEST_F(BackendResponderTest, ASlowBackendStopsTheClient) {
     }
     return exchange.transaction.consumed == size;
   };
-  // More than nothing, but not much more than what the kernel holds.
-  EXPECT_TRUE(thread.Await([&] { return give(), exchange.transaction.consumed > 0; }));
+  // Until nothing has moved for many turns of the loop: the kernel's buffers are full, and ours.
+  int still = 0;
+  size_t before = 0;
+  EXPECT_TRUE(thread.Await([&] {
+    if (give()) return true;
+    const size_t now = exchange.transaction.consumed;
+    still = now > 0 && now == std::exchange(before, now) ? still + 1 : 0;
+    return still == 50;
+  }));
   thread.Call([&] {
-    give();
     EXPECT_LT(exchange.transaction.consumed, size / 2);
+    EXPECT_EQ(given - exchange.transaction.consumed, HttpResponder::kWindow);
     Peer(0).pauses = false;
     Peer(0).OnReady();
   });
