@@ -19,10 +19,11 @@ constexpr std::string_view kTooMany =
 
 class Service final : public HttpsServer {
  public:
-  Service(EventLoop& loop, BackendFactory proxy)
+  Service(EventLoop& loop, HttpsOptions options)
       : loop_(loop),
         pool_(loop, MakeBackendDial(std::make_shared<LingeringCloser>(loop))),
-        proxy_(std::move(proxy)),
+        max_connections_(options.max_connections),
+        proxy_(std::move(options.proxy)),
         bury_(loop, [this] { over_.clear(); }) {
     if (proxy_) return;
     proxy_ = [this](HttpTransaction& transaction, const RequestHead& head, const Backend& backend) {
@@ -31,7 +32,7 @@ class Service final : public HttpsServer {
   }
 
   void Serve(FunnelConnection connection, bool h2, std::shared_ptr<const ServeConfig> config) override {
-    if (open_.size() >= kMaxConnections) {
+    if (open_.size() >= max_connections_) {
       stats_.refused_limit.Add(1);
       if (!h2) connection.stream->Write(kTooMany);
       return;
@@ -62,6 +63,7 @@ class Service final : public HttpsServer {
   EventLoop& loop_;
   HttpsStats stats_;
   BackendPool pool_;
+  const size_t max_connections_;
   BackendFactory proxy_;
   bool draining_ = false;
   std::list<std::unique_ptr<HttpConnection>> open_, over_;
@@ -70,10 +72,8 @@ class Service final : public HttpsServer {
 
 }  // namespace
 
-std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop) { return MakeHttpsService(loop, nullptr); }
-
-std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, BackendFactory proxy) {
-  return std::make_unique<Service>(loop, std::move(proxy));
+std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, HttpsOptions options) {
+  return std::make_unique<Service>(loop, std::move(options));
 }
 
 }  // namespace ingress

@@ -25,9 +25,11 @@ class HttpsServer : public HttpsService {
   virtual const BackendCounters& backends() const = 0;
 };
 
-std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop);
-// With something else in front of the backends.
-std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, BackendFactory proxy);
+struct HttpsOptions {
+  size_t max_connections = HttpsServer::kMaxConnections;
+  BackendFactory proxy = nullptr;  // Instead of what speaks to backends.
+};
+std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, HttpsOptions options = {});
 
 }  // namespace ingress
 

@@ -38,10 +38,13 @@ struct HttpsServiceTest : testing::Test {
 
   EventLoop loop;
   FakeBackend backend;
-  std::unique_ptr<HttpsServer> service =
-      MakeHttpsService(loop, [this](HttpTransaction& transaction, RequestHead head, const Backend&) {
-        return backend.Make(transaction, std::move(head));
-      });
+  std::unique_ptr<HttpsServer> Make() {
+    return MakeHttpsService(
+        loop, {.max_connections = 50, .proxy = [this](HttpTransaction& transaction, RequestHead head, const Backend&) {
+                 return backend.Make(transaction, std::move(head));
+               }});
+  }
+  std::unique_ptr<HttpsServer> service = Make();
 };
 
 TEST_F(HttpsServiceTest, ServesEachConnectionByTheConfigItCameWith) {
@@ -69,7 +72,7 @@ TEST_F(HttpsServiceTest, ProxiesWithTheClientsAddress) {
 
 TEST_F(HttpsServiceTest, NoMoreConnectionsThanTheLimit) {
   std::list<MemoryClient> clients;
-  for (size_t i = 0; i < HttpsServer::kMaxConnections; ++i) Connect(clients.emplace_back(loop));
+  for (size_t i = 0; i < 50; ++i) Connect(clients.emplace_back(loop));
   MemoryClient one_more(loop), and_h2(loop);
   Connect(one_more);
   Connect(and_h2, true);
@@ -101,9 +104,7 @@ TEST_F(HttpsServiceTest, DrainsAndEnds) {
 
   MemoryClient cut(loop);
   backend.exchanges.clear();
-  service = MakeHttpsService(loop, [this](HttpTransaction& transaction, RequestHead head, const Backend&) {
-    return backend.Make(transaction, std::move(head));
-  });
+  service = Make();
   Connect(cut);
   Ask(cut, "/app");
   service.reset();

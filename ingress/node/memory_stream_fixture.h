@@ -59,9 +59,9 @@ class MemoryClient {
   void SetPiece(size_t bytes) { state_->piece = bytes; }      // Of a Read at most.
   size_t unread() const { return state_->to_server.size(); }  // By the server.
   bool has_sent() const { return !state_->to_client.empty(); }
-  bool closed() const { return state_->closed; }              // The stream was destroyed,
-  bool aborted() const { return state_->aborted; }            // or reset,
-  bool write_ended() const { return state_->write_ended; }    // or ended its way.
+  bool closed() const { return state_->closed; }            // The stream was destroyed,
+  bool aborted() const { return state_->aborted; }          // or reset,
+  bool write_ended() const { return state_->write_ended; }  // or ended its way.
 
  private:
   struct State {
