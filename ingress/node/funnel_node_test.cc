@@ -28,7 +28,7 @@ class FunnelNodeTest : public testing::Test {
  protected:
   FunnelNodeTest() {
     MakeServerContext("node.example");
-    options_.config = testing::TempDir() + "/funnel-node.json";
+    options_.config = TestFolder() + "/funnel-node.json";
     options_.metrics_listen = FreeAddr();
     options_.log_level = relay::LogLevel::kError;
     WriteConfig("hello", api_);
@@ -36,7 +36,7 @@ class FunnelNodeTest : public testing::Test {
   ~FunnelNodeTest() override { End(SIGTERM); }
 
   void WriteConfig(const std::string& text, const AddrPort& listen) const {
-    const std::string folder = testing::TempDir();
+    const std::string folder = TestFolder();
     WriteFile(Cat(R"({"Listen": [")", listen.ToString(),
                   R"("], "Peers": [{"prefix": "127.0.0.0/8", "capabilities": ["ingress"]}],
       "TCP": {"443": {"HTTPS": true}}, "Web": {"node.example:443": {"Handlers": {"/": {"Text": ")",
@@ -178,7 +178,7 @@ TEST_F(FunnelNodeTest, CheckSaysWhatIsWrong) {
   EXPECT_EQ(ShowStatus(options_).out.find("listen"), std::string::npos);
   options_.json = true;
   EXPECT_TRUE(ShowStatus(options_).out.starts_with("{"));
-  const std::string cert = testing::TempDir() + "/node.example.crt";
+  const std::string cert = TestFolder() + "/node.example.crt";
   std::remove(cert.c_str());
   report = CheckNode(options_);
   EXPECT_EQ(report.status, 1);
