@@ -22,14 +22,12 @@ using relay::text::Cat;
   return true;
 }();
 
-AddrPort FreeAddr() { return TestListener().addr(); }
-
 class FunnelNodeTest : public testing::Test {
  protected:
   FunnelNodeTest() {
     MakeServerContext("node.example");
     options_.config = TestFolder() + "/funnel-node.json";
-    options_.metrics_listen = FreeAddr();
+    options_.metrics_listen = metrics_.addr();
     options_.log_level = relay::LogLevel::kError;
     WriteConfig("hello", api_);
   }
@@ -99,7 +97,8 @@ class FunnelNodeTest : public testing::Test {
   }
 
   NodeOptions options_;
-  const AddrPort api_ = FreeAddr();
+  const ReservedAddr metrics_, reserved_;
+  const AddrPort api_ = reserved_.addr();
   EventLoop loop_;
   EchoSite site_;
   absl::Status status_;
