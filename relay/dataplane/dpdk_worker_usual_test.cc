@@ -169,7 +169,7 @@ TEST_P(WorkerUsualTest, SendsAndCountsTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, WorkerUsualTest, testing::Values(UdpChecksum::kUpdate, UdpChecksum::kCompute),
-                         [](const auto& info) { return info.param == UdpChecksum::kUpdate ? "Update" : "Compute"; });
+                         [](const auto& test) { return test.param == UdpChecksum::kUpdate ? "Update" : "Compute"; });
 
 }  // namespace
 }  // namespace relay
