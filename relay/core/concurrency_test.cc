@@ -48,6 +48,30 @@ TEST(BindingConcurrencyTest, AReaderNeverSeesHalfOfOne) {
   EXPECT_EQ(torn.load(), 0u);
 }
 
+// The client stays where it is while its next hop moves (RelayServer::FollowLink): all that it sends matches.
+TEST(BindingConcurrencyTest, AMovingLinkIsNoOtherClient) {
+  Path path = PathOf(1);
+  Binding binding;
+  binding.Publish(path);
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> others{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&, remote = path.remote] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        if (binding.Matches(remote) != Binding::Match::kSame || !binding.MayBe(remote)) others.fetch_add(1);
+      }
+    });
+  }
+  for (uint64_t n = 0; n < 100'000; ++n) {
+    path.link.mac.fill(static_cast<uint8_t>(n));
+    binding.Publish(path);
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(others.load(), 0u);
+}
+
 // A core with its keys, shared by the threads of one test.
 struct Shared {
   explicit Shared(uint32_t workers, uint32_t max_endpoints)
@@ -189,6 +213,68 @@ TEST(CoreConcurrencyTest, AllocateExpireRebindAndRelayAtOnce) {
   EXPECT_EQ(shared.table.UnboundCount(0), 0u);
   EXPECT_GE(forwarded.load(), kEnough);
   EXPECT_GE(removed.load(), kEnough);
+}
+
+// What a burst has found stays what it was until the worker is quiescent, however much is removed and allocated in
+// between: a packet is never decided on another endpoint than its own.
+TEST(CoreConcurrencyTest, AKeptEndpointIsNotGivenToAnotherVni) {
+  constexpr uint16_t kWorkers = 2;
+  constexpr uint32_t kRecords = 4;  // Reuse is constant.
+  constexpr uint32_t kBurst = 8;
+  constexpr uint32_t kLast = 3000;  // VNI.
+  Shared shared(kWorkers, kRecords);
+  const Pair pair(shared);
+  std::atomic<uint32_t> newest{0};
+  std::atomic<uint64_t> kept{0};
+  std::barrier online(kWorkers + 1);  // From here on nothing is reused that they have not let go of.
+  std::vector<std::thread> workers;
+  for (uint16_t id = 0; id < kWorkers; ++id) {
+    workers.emplace_back([&, id] {
+      Counters counters;
+      WorkerContext context;
+      context.id = id;
+      context.counters = &counters;
+      shared.qsbr.Register(id);
+      shared.qsbr.Online(id);
+      online.arrive_and_wait();
+      const std::array<Path, 2> from = {PathOf(1), PathOf(2)};
+      while (newest.load(std::memory_order_acquire) < kLast) {
+        std::array<Parsed, kBurst> burst;
+        const uint32_t last = newest.load(std::memory_order_relaxed) + 1;  // Which is not there yet, perhaps.
+        for (uint32_t i = 0; i < kBurst; ++i) {
+          burst[i].vni = last > i ? last - i : 1;
+          burst[i].kind = Parsed::Kind::kData;
+          burst[i].endpoint = shared.server.PrefetchEndpoint(burst[i]);
+        }
+        std::this_thread::yield();
+        for (uint32_t i = 0; i < kBurst; ++i) {
+          const DataVerdict verdict = shared.server.DecideData(context, burst[i], from[i % 2], 64, 1, kNow);
+          if (verdict.forward) {
+            EXPECT_EQ(verdict.to.remote_port(), from[1 - i % 2].remote.port);
+          }
+          if (burst[i].endpoint == nullptr) continue;
+          EXPECT_EQ(burst[i].endpoint->vni(), burst[i].vni);
+          kept.fetch_add(1, std::memory_order_relaxed);
+        }
+        shared.qsbr.Quiescent(id);
+      }
+      shared.qsbr.Offline(id);
+      shared.qsbr.Unregister(id);
+    });
+  }
+  online.arrive_and_wait();
+  for (uint32_t oldest = 1; newest.load(std::memory_order_relaxed) < kLast;) {
+    while (const auto vni = shared.table.Insert(pair.endpoint, kNow)) {
+      Endpoint& endpoint = *shared.table.Find(*vni);
+      for (size_t leg = 0; leg < 2; ++leg) endpoint.binding[leg].Publish(PathOf(1 + leg));
+      newest.store(*vni, std::memory_order_release);
+    }
+    if (oldest <= newest.load(std::memory_order_relaxed)) shared.table.Remove(oldest++);
+    shared.table.Reclaim(kRecords);
+    std::this_thread::yield();
+  }
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_GT(kept.load(), kBurst);
 }
 
 TEST(CoreConcurrencyTest, TheWholeTableExpiresAndRefillsWhileWorkersBlock) {

@@ -22,7 +22,7 @@ constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 
 uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::kUdp4 : Transport::kUdp6); }
 
-// The headers are in the first segment, ParseOne has seen to it. Apart, so that Reshape is inlined.
+// The headers are in the first segment, ParseAny has seen to it. Apart, so that Reshape is inlined.
 [[gnu::noinline]] bool ReshapeChain(rte_mbuf* m, int shift, uint32_t bytes, bool may_be_chain) {
   m->data_off = static_cast<uint16_t>(m->data_off + shift);
   m->data_len = static_cast<uint16_t>(m->data_len - shift);
@@ -150,17 +150,20 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
       counters_.accepted.Add(1);
       return rte_pktmbuf_free(arrival.m);
     case Verdict::Action::kForward:  // Its endpoint was allocated a moment ago.
+      if (verdict.other_mac) FollowLink(arrival);
       return Forward(lane, arrival, verdict.to);
     case Verdict::Action::kDrop:
       return Drop(arrival.m, verdict.reason);
   }
 }
 
-// In one piece, if the core reads it.
+// In one piece if the core reads it: of all but control only the size counts, and nobody makes us copy that.
 std::span<const uint8_t> DpdkWorker::Payload(const Arrival& arrival) {
   const auto offset = static_cast<uint32_t>(arrival.frame.udp_offset + kUdpBytes);
   const auto bytes = static_cast<uint32_t>(arrival.frame.udp_bytes - kUdpBytes);
-  return {static_cast<const uint8_t*>(rte_pktmbuf_read(arrival.m, offset, bytes, scratch_.data())), bytes};
+  const void* data = rte_pktmbuf_mtod_offset(arrival.m, const uint8_t*, offset);
+  if (arrival.header.kind == Parsed::Kind::kControl) data = rte_pktmbuf_read(arrival.m, offset, bytes, scratch_.data());
+  return {static_cast<const uint8_t*>(data), bytes};
 }
 
 // The leg was bound by a kernel socket: what leaves to it goes out by one too.

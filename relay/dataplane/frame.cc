@@ -185,17 +185,6 @@ inline uint8_t* WriteIpv6(const PathWords& to, uint8_t ecn, size_t udp_bytes, ui
   if (type == kTypeIpv6) return ParseIpv6(frame, size, vlan, context, out);
 }
 
-}  // namespace
-
-Frame::Fate ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
-  if (ParseUsual(head.data(), frame_bytes, context, out)) [[likely]]
-    return Frame::Fate::kRelay;
-  ParseAny(head.data(), frame_bytes, context, out);
-  return out.fate;
-}
-
-namespace {
-
 bool WriteAny(const Frame& in, const PathWords& to, const MacAddress& own, uint8_t* out) {
   const uint16_t old_checksum = in.udp_checksum;
   const uint64_t old_sum = in.address_sum;
@@ -207,6 +196,10 @@ bool WriteAny(const Frame& in, const PathWords& to, const MacAddress& own, uint8
 }
 
 }  // namespace
+
+void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+  if (!ParseUsual(head.data(), frame_bytes, context, out)) ParseAny(head.data(), frame_bytes, context, out);
+}
 
 bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out) {
   PathWords to = PathWords::Of(path);

@@ -86,13 +86,11 @@ struct Frame {
   uint16_t udp_checksum;  // As it stands in the packet.
 };
 
-// `head`: the frame's first min(frame_bytes, kMaxHeaderBytes) bytes or more. Returns out.fate.
-Frame::Fate ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out);
+// `head`: the frame's first min(frame_bytes, kMaxHeaderBytes) bytes or more.
+void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out);
 
 // Size of the Ethernet and IP headers towards `to`.
 inline size_t OuterBytes(const Path& to) {
-  if (to.IsIpv4() && to.link.vlan == 0) [[likely]]
-    return kEthernetBytes + kIpv4Bytes;
   return kEthernetBytes + (to.link.vlan != 0 ? kVlanTagBytes : 0) + (to.IsIpv4() ? kIpv4Bytes : kIpv6Bytes);
 }
 // Size of the IP packet towards `to`, which the way out's MTU bounds.

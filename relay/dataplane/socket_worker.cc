@@ -93,11 +93,11 @@ void SocketWorker::Parse() {
 void SocketWorker::Prefetch() const {
   const std::span<const Arrival> arrivals = std::span(arrivals_).first(arrival_count_);
   for (const Arrival& arrival : arrivals) server_.PrefetchSlot(arrival.header);
-  // Not kept: see DecideOn.
-  for (const Arrival& arrival : arrivals) server_.PrefetchEndpoint(arrival.header);
-  for (const Arrival& arrival : arrivals) {
-    const Endpoint* const endpoint = server_.PrefetchEndpoint(arrival.header);
-    if (endpoint != nullptr) RelayServer::PrefetchActivity(*endpoint, arrival.from);
+  // Found, but not kept for the decision: DecideOn may go offline before it.
+  std::array<const Endpoint*, ReceiveBatch::kMaxMessages> endpoints;
+  for (size_t i = 0; i < arrivals.size(); ++i) endpoints[i] = server_.PrefetchEndpoint(arrivals[i].header);
+  for (size_t i = 0; i < arrivals.size(); ++i) {
+    if (endpoints[i] != nullptr) RelayServer::PrefetchActivity(*endpoints[i], arrivals[i].from);
   }
 }
 

@@ -25,6 +25,7 @@ class SentAs {
   static_assert(static_cast<size_t>(Kind::kForward) == 0 && static_cast<size_t>(Kind::kFromKernel) + 3 < kClasses);
 
   SentAs() = default;
+  // All but kForward, and what goes to the kernel, which has no class.
   explicit SentAs(Kind kind) : bits_(static_cast<uint32_t>(ClassOf(kind))) {}
   // A relayed datagram; transports are as Transport.
   SentAs(uint32_t transport_in, uint32_t transport_out, uint32_t payload_bytes)

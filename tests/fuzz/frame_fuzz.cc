@@ -156,6 +156,22 @@ void CheckTooBig(std::span<const uint8_t> frame, const Frame& in, const Path& to
   Check(std::equal(out.ip_payload.begin() + 8, out.ip_payload.end(), frame.begin() + in.ip_offset), "as they came");
 }
 
+// A context that has seen our IPv4 address parses usual frames straight through (usual_frame.h): to the same end.
+void CheckTheUsualWay(std::span<const uint8_t> head, size_t frame_bytes, const relay::FrameContext& fresh,
+                      const Frame& in) {
+  relay::FrameContext context = fresh;
+  Check(context.IsOurs(test::AddrOf(test::kRelay4).ip), "our address is ours");
+  Frame out;
+  relay::ParseFrame(head, frame_bytes, context, out);
+  Check(out.fate == in.fate, "the same fate");
+  Check(out.fate != Frame::Fate::kDrop || out.reason == in.reason, "for the same reason");
+  if (out.fate != Frame::Fate::kRelay) return;
+  Check(out.from == in.from, "from the same place");
+  Check(out.ipv4 == in.ipv4 && out.ecn == in.ecn && out.ip_offset == in.ip_offset && out.udp_offset == in.udp_offset &&
+            out.udp_bytes == in.udp_bytes && out.address_sum == in.address_sum && out.udp_checksum == in.udp_checksum,
+        "the same fields");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -173,7 +189,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   context.interface = 3;
   context.checksum_good = (data[0] & 1) != 0;
   context.Use(world.ours);
+  const relay::FrameContext fresh = context;  // Remembers nothing of other frames: parses all of them the general way.
   relay::ParseFrame({head.get(), head_bytes}, frame.size(), context, in);
+  CheckTheUsualWay({head.get(), head_bytes}, frame.size(), fresh, in);
   if (in.fate != Frame::Fate::kRelay) return 0;
   Check(size_t{in.udp_offset} + in.udp_bytes <= frame.size(), "a datagram lies within its frame");
   for (const Path& client : world.clients) {
