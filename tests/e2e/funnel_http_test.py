@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import ssl
 import tempfile
@@ -158,6 +159,37 @@ class FunnelHttpTest(e2e.TestCase):
         done = curl(self.frontend, f"https://{NAME}/", self.authority, check=False)
         self.assertNotEqual(done.returncode, 0)
         wait_until(lambda: self.frontend.closed("refused_403") == 1, "the node's refusal")
+
+    def test_relayd_is_a_node_too(self):
+        """The same by relayd's own API: --serve_config, and the policy's capabilities in place of Peers."""
+        with tempfile.TemporaryDirectory() as folder:
+            config = node_config(self.authority, "127.0.0.1:1", proxy=str(self.web.port))
+            for name in ("Listen", "Peers"):
+                del config[name]
+            with open(f"{folder}/serve.json", "w", encoding="ascii") as file:
+                json.dump(config, file)
+            node = self.start(Frontend([], f"--serve_config={folder}/serve.json", listen="127.0.0.1:0", peers=[
+                {"prefix": "127.0.0.0/8", "capabilities": ["admin", "ingress"]}]))
+            self.frontend = self.start(Frontend([route(NAME, node.api)]))
+            for version in ("--http1.1", "--http2"):
+                self.assertEqual(curl(self.frontend, f"https://{NAME}/x", self.authority, version), b"served /x\n")
+            self.assertEqual(node.metrics().get("funnel_node_accepted_total"), 2)
+            for method, wanted in (("GET", 405), ("POST", 400)):
+                self.assertEqual(node.call(method, "/v0/ingress")[0], wanted)
+            with connect_tls(self.frontend, self.authority) as sock:
+                node.signal(signal.SIGUSR1)
+                wait_until(lambda: node.call("GET", "/readyz")[0] == 503, "draining")
+                self.assertEqual(node.call("POST", "/v0/ingress")[0], 503)
+                sock.sendall(f"GET /y HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
+                answer = b""
+                while block := sock.recv(65536):
+                    answer += block
+                self.assertIn(b"served /y", answer)
+            self.assertEqual(node.wait(), 0)
+
+    def test_without_a_serve_config_there_is_nothing(self):
+        node = self.start(Frontend([], peers=[{"prefix": "127.0.0.0/8", "capabilities": ["admin", "ingress"]}]))
+        self.assertEqual(node.call("POST", "/v0/ingress")[::2], (404, "unsupported peerapi path\n"))
 
 
 if __name__ == "__main__":
