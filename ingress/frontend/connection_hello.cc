@@ -77,7 +77,8 @@ void Connection::FindRoute() {
 }
 
 void Connection::Dialed(NodeDialer::State state) {
-  if (std::exchange(node_index_, dialer_->node()) != node_index_) node_.seen = 0;  // Another socket.
+  if (node_index_ != dialer_->node()) node_.seen = 0;  // Another socket.
+  node_index_ = dialer_->node();
   switch (state) {
     case NodeDialer::State::kDialing:
       return;

@@ -90,6 +90,11 @@ bool Connection::Moved(Way& way, const SplicePump::Visit& visit) {
     Close({CloseReason::kDone});
     return false;
   }
+  // A reset right behind the end is told with it, and not again.
+  if (((out ? client_ : node_).seen & EPOLLERR) != 0) {
+    Reset();
+    return false;
+  }
   shutdown((out ? node_ : client_).fd.get(), SHUT_WR);
   return true;
 }
@@ -120,11 +125,12 @@ void Connection::Count(const Way& way, size_t written) {
   }
 }
 
-// What one side did, the other one gets.
+// What one side did, the other one gets. Once an end has been carried, a reset is how programs leave that do not wait
+// for the rest: those who have said all, or have been told all, close with bytes unread.
 void Connection::Reset() {
   ResetOnClose(client_.fd.get());
   ResetOnClose(node_.fd.get());
-  Close({CloseReason::kReset});
+  Close({to_node_.pump.ended() || to_client_.pump.ended() ? CloseReason::kDone : CloseReason::kReset});
 }
 
 }  // namespace ingress

@@ -110,7 +110,7 @@ class FrontendImpl final : public Frontend {
 absl::StatusOr<std::unique_ptr<Frontend>> Frontend::Open(const FrontendOptions& options) {
   if (options.threads == 0) return absl::InvalidArgumentError("--ingress_threads: at least 1");
   if (options.hello_cap > kMaxHelloCap) {
-    return absl::InvalidArgumentError(relay::text::Cat("the cap of TLS hellos: at most ", kMaxHelloCap));
+    return absl::InvalidArgumentError(relay::text::Cat("--hello_cap: at most ", kMaxHelloCap));
   }
   absl::StatusOr<std::unique_ptr<AccessLog>> log = AccessLog::Open(options.access_log);
   if (!log.ok()) return log.status();

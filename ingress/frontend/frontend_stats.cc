@@ -16,6 +16,10 @@ using relay::metrics::Add;
 using relay::metrics::Family;
 using Threads = std::vector<const ThreadStats*>;
 
+// What the routes are called that share a series. One of that very name is among them: a series that stands twice
+// costs the whole scrape.
+constexpr std::string_view kOthers = "other";
+
 size_t RefusedIndex(int status) {
   const auto* const found = std::find(kRefusedStatuses.begin(), kRefusedStatuses.end(), status);
   return static_cast<size_t>(found - kRefusedStatuses.begin());
@@ -120,7 +124,7 @@ std::shared_ptr<const Routing> RouteSeriesSet::Assign(std::shared_ptr<const Rout
   own_ = std::move(kept);
   for (const std::shared_ptr<Route>& route : table->routes()) {
     auto found = own_.find(route->config().name);
-    if (found == own_.end() && own_.size() < most_) {
+    if (found == own_.end() && own_.size() < most_ && route->config().name != kOthers) {
       found = own_.emplace(route->config().name, std::make_shared<RouteSeries>(threads_)).first;
     }
     routing->series[route.get()] = found == own_.end() ? other_ : found->second;
@@ -136,7 +140,7 @@ void RouteSeriesSet::Collect(std::vector<MetricFamily>& out) const {
       Family("relayd_funnel_route_bytes_total", "Bytes carried for a route.", MetricType::Counter)};
   const std::lock_guard lock(mutex_);
   for (const auto& [name, series] : own_) AddRoute(name, *series, families);
-  AddRoute("other", *other_, families);
+  AddRoute(std::string(kOthers), *other_, families);
   for (MetricFamily& family : families) out.push_back(std::move(family));
 }
 

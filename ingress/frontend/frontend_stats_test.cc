@@ -40,6 +40,15 @@ TEST(RouteSeriesSetTest, TheFirstNamesHaveSeriesAndTheOthersShareOne) {
   EXPECT_EQ(Accepted(series), (std::map<std::string, double>{{"a", 1}, {"b", 1}, {"other", 2}}));
 }
 
+TEST(RouteSeriesSetTest, ARouteThatIsCalledOtherIsOneOfThem) {
+  RouteSeriesSet series(2, 2);
+  AcceptOneOfEach(*series.Assign(Table({"a", "other"})));
+  EXPECT_EQ(Accepted(series), (std::map<std::string, double>{{"a", 1}, {"other", 1}}));
+  std::vector<prometheus::MetricFamily> families;
+  series.Collect(families);
+  EXPECT_EQ(families[1].metric.size(), 2u);
+}
+
 TEST(RouteSeriesSetTest, ANameKeepsItsSeriesWhileItHasARoute) {
   RouteSeriesSet series(2, 2);
   const std::shared_ptr<const Routing> first = series.Assign(Table({"b", "c"}));

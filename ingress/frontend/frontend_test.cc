@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <filesystem>
@@ -27,6 +28,12 @@ std::string Pattern(size_t size, uint32_t seed) {
   std::string bytes(size, 0);
   for (char& byte : bytes) byte = static_cast<char>((seed = seed * 1664525 + 1013904223) >> 24);
   return bytes;
+}
+
+// Also after an end, which a read would tell of again.
+bool IsReset(const Peer& peer) {
+  pollfd gone{.fd = peer.fd(), .events = 0, .revents = 0};
+  return poll(&gone, 1, static_cast<int>(milliseconds(kSoon).count())) == 1;
 }
 
 TEST_F(FrontendTest, NoByteOfTheClientGoesBeforeTheAnswersHead) {
@@ -121,8 +128,8 @@ TEST_F(FrontendTest, AnAnswerWithItsEndInOneIsCarried) {
   client.Send(hello_);
   Peer node = node_.Accept();
   node.ReceiveHead();
-  node.Send(std::string(kSwitching) + "bye");
-  node.End();
+  std::string answer(kSwitching);
+  node.SendAndEnd(answer.append("bye"));
   EXPECT_EQ(client.Receive(100), "bye");
   client.End();
   EXPECT_EQ(node.Receive(100000), hello_);
@@ -137,12 +144,35 @@ TEST_F(FrontendTest, AResetIsAReset) {
   Pair second = Spliced();
   second.client.Abort();
   EXPECT_TRUE(second.node.AwaitReset());
-  // Of a side that has ended its way already.
-  Pair third = Spliced();
-  third.client.End();
-  EXPECT_TRUE(third.node.AwaitEnd());
-  third.client.Abort();
-  AwaitClosed("reset", 3);
+  AwaitClosed("reset", 2);
+}
+
+// That is how programs leave that have said or heard all.
+TEST_F(FrontendTest, AResetBehindAnEndIsAnOrdinaryEnd) {
+  Start();
+  Pair first = Spliced();
+  first.client.End();
+  EXPECT_TRUE(first.node.AwaitEnd());
+  first.client.Abort();
+  EXPECT_TRUE(IsReset(first.node));
+  Pair second = Spliced();
+  second.node.End();
+  EXPECT_TRUE(second.client.AwaitEnd());
+  second.client.Abort();
+  EXPECT_TRUE(second.node.AwaitReset());
+  AwaitClosed("done", 2);
+}
+
+// Both may be told at once, and then not again.
+TEST_F(FrontendTest, AResetRightBehindAnEndIsNoticed) {
+  Start();
+  for (int i = 1; i <= 50; ++i) {
+    Pair pair = Spliced();
+    pair.client.End();
+    pair.client.Abort();
+    EXPECT_TRUE(IsReset(pair.node));
+    AwaitClosed("done", i);
+  }
 }
 
 TEST_F(FrontendTest, ASlowClientDelaysNobody) {

@@ -21,6 +21,11 @@ bool OutOfResources(int error) {
 
 }  // namespace
 
+NodeDialer::~NodeDialer() {
+  if (counted_) target_.route->GiveUp(target_.port, node_, home_.loop.now());  // It has not answered, nor failed.
+  Drop();
+}
+
 NodeDialer::State NodeDialer::Next() {
   Drop();
   if (tries_ == kMaxTries) return State::kFailed;

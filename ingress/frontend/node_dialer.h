@@ -37,7 +37,7 @@ class NodeDialer {
   // `events`: told of the node's socket, and to call OnEvents. `timer`: the dialer sets it; OnTimeout is its function.
   NodeDialer(ConnectionHome& home, EventLoop::Handler& events, Timer& timer, Target target)
       : home_(home), events_(events), timer_(timer), target_(std::move(target)) {}
-  ~NodeDialer() { Drop(); }
+  ~NodeDialer();
   NodeDialer(const NodeDialer&) = delete;
   NodeDialer& operator=(const NodeDialer&) = delete;
 

@@ -147,6 +147,14 @@ void Route::Report(uint16_t port, int node, bool failed, Instant now) {
   failing->out_until = now + TimeOut(++failing->failures);
 }
 
+void Route::GiveUp(uint16_t port, int node, Instant now) {
+  const std::lock_guard lock(shared_->health_mutex);
+  Node::Failing* const failing = nodes_[static_cast<size_t>(node)]->Find(port);
+  if (failing == nullptr || !failing->tried) return;
+  failing->tried = false;
+  failing->out_until = now;
+}
+
 void Route::AddConnection(int node, int delta) {
   nodes_[static_cast<size_t>(node)]->connections.fetch_add(delta, std::memory_order_relaxed);
 }

@@ -58,6 +58,9 @@ class Route {
   // How a dial went. `failed`: no connection, no answer in time, or 5xx; a 4xx is not the node's fault. A failed node
   // is out for 5 s, twice as long each time that it fails again after that, 60 s at most; one success forgives all.
   void Report(uint16_t port, int node, bool failed, Instant now);
+  // A dial that was given up says nothing of the node: if its time out was over, the next caller may try. Else clients
+  // that leave at once could keep it out.
+  void GiveUp(uint16_t port, int node, Instant now);
   // Connections that a node carries, from the dial on.
   void AddConnection(int node, int delta);
 

@@ -17,7 +17,7 @@ class RouteTable {
   explicit RouteTable(std::vector<std::shared_ptr<Route>> routes);  // No name twice.
 
   // `name` is canonical. Exact beats wildcard (one label); a route that does not serve the port is not found, and then
-  // the wildcard is not asked either. nullptr: unknown name.
+  // the wildcard is not asked either. Nobody serves ports 0 and 80. nullptr: unknown name.
   std::shared_ptr<Route> Find(std::string_view name, uint16_t port) const;
   const std::vector<std::shared_ptr<Route>>& routes() const { return routes_; }  // By name.
 

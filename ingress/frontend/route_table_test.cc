@@ -41,6 +41,13 @@ TEST(RouteTableTest, ExactBeatsWildcardAndThatIsOfOneLabel) {
   }
 }
 
+// A PROXY header may name any port.
+TEST(RouteTableTest, NobodyServesPlainHttp) {
+  const RouteTable table({Named("x.example")});
+  EXPECT_EQ(table.Find("x.example", 80), nullptr);
+  EXPECT_EQ(table.Find("x.example", 0), nullptr);
+}
+
 TEST(RouteTableTest, RoutesAreInOrderOfTheirNames) {
   const RouteTable table({Named("b"), Named("*.a"), Named("a")});
   std::string names;

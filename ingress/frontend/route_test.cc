@@ -160,6 +160,19 @@ TEST(RouteTest, WhoeverTriesAndNeverReportsKeepsNobodyFromIt) {
   EXPECT_EQ(route.Pick(kPort, 0, kStart + 10s), 0);
 }
 
+TEST(RouteTest, ATryThatIsGivenUpIsTheNextOnes) {
+  Route route(OfNodes({kNode0, kNode1}));
+  route.AddConnection(1, 5);
+  route.Report(kPort, 0, true, kStart);
+  route.GiveUp(kPort, 0, kStart + 1s);  // One that was dialed before.
+  EXPECT_EQ(route.Pick(kPort, 0, kStart + 1s), 1);
+  EXPECT_EQ(route.Pick(kPort, 0, kStart + 5s), 0);
+  EXPECT_EQ(route.Pick(kPort, 0, kStart + 5s), 1);
+  route.GiveUp(kPort, 0, kStart + 5s);
+  EXPECT_EQ(route.Pick(kPort, 0, kStart + 5s), 0);
+  EXPECT_FALSE(route.Healthy(0));
+}
+
 TEST(RouteTest, TheTimeOutDoublesToAMinute) {
   Route route(OfNodes({kNode0, kNode1}));
   route.AddConnection(1, 5);

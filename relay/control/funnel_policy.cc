@@ -11,6 +11,7 @@ namespace relay {
 namespace {
 
 constexpr std::string_view kWildcard = "*.";
+constexpr int64_t kHttpPort = 80;
 
 // A field that holds a count, 0 for no limit.
 JsonFile::Field LimitField(const JsonFile& file, std::string_view name, uint64_t& out) {
@@ -44,6 +45,7 @@ absl::Status ReadPorts(const JsonFile& file, const JsonNode& node, std::vector<u
   const absl::Status status = file.ReadArray(node, "\"ports\"", [&](const JsonNode& item) {
     int64_t port = 0;
     if (absl::Status bad = file.ReadInteger(item, "a port", 1, 65535, port); !bad.ok()) return bad;
+    if (port == kHttpPort) return file.Error(item.line, "port 80 is not served: Funnel is TLS alone");
     if (!seen.insert(port).second) return file.Error(item.line, text::Cat("port ", port, " stands here twice"));
     out.push_back(static_cast<uint16_t>(port));
     return absl::OkStatus();

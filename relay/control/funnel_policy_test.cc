@@ -61,6 +61,7 @@ TEST(FunnelPolicyTest, RefusesWhatIsWrongAndSaysWhere) {
   EXPECT_EQ(RouteError(R"("name":"a","ports":[],)" + api), "p:2: \"ports\" is empty; leave it out for all ports");
   EXPECT_EQ(RouteError(R"("name":"a","ports":[0],)" + api), "p:2: a port is not a whole number of 1 to 65535");
   EXPECT_EQ(RouteError(R"("name":"a","ports":[65536],)" + api), "p:2: a port is not a whole number of 1 to 65535");
+  EXPECT_EQ(RouteError(R"("name":"a","ports":[80],)" + api), "p:2: port 80 is not served: Funnel is TLS alone");
   EXPECT_EQ(RouteError(R"("name":"a","ports":[1,1],)" + api), "p:2: port 1 stands here twice");
   EXPECT_EQ(RouteError(R"("name":"a","peerapi":[])"), "p:2: \"peerapi\" is empty");
   EXPECT_EQ(RouteError(R"("name":"a","peerapi":["198.19.0.7"])"), "p:2: \"198.19.0.7\" is not a peerAPI's ip:port");
