@@ -1,12 +1,10 @@
 #include "ingress/node/funnel_node.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -28,8 +26,7 @@ using relay::LogLevel;
 
 constexpr Duration kDrainLook = std::chrono::milliseconds(50);
 constexpr Duration kExpiryLook = std::chrono::hours(24);
-constexpr double kWarnDays = 14;        // An ACME client renews at 30.
-constexpr size_t kOwnDescriptors = 64;  // Files, listeners, the loop's own; beside the limits of servers.
+constexpr double kWarnDays = 14;  // An ACME client renews at 30.
 
 sigset_t ServedSignals() {
   sigset_t set;
@@ -38,26 +35,13 @@ sigset_t ServedSignals() {
   return set;
 }
 
-// Raised to what the machine allows; the connections are fitted to it.
-FunnelManager::Options FitToDescriptors(const PeerApiServer::Options& api) {
-  FunnelManager::Options options;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return options;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  const size_t others = api.max_connections + kOwnDescriptors;
-  const size_t left = limit.rlim_cur > others ? limit.rlim_cur - others : 0;
-  options.max_active = std::clamp<size_t>(left / 2, 1, options.max_active);
-  return options;
-}
-
 class Node : private EventLoop::Handler {
  public:
   explicit Node(const NodeParts& parts)
       : parts_(parts),
         loop_(parts.loop),
-        manager_(FunnelManager::Make(loop_, parts.https, FitToDescriptors({}))),
-        server_(PeerApiServer::Make(loop_, *manager_, {})),
+        manager_(FunnelManager::Make(loop_, parts.https, {.max_active = parts.descriptors.active})),
+        server_(PeerApiServer::Make(loop_, *manager_, {.max_connections = parts.descriptors.peerapi})),
         figures_(manager_->stats(), server_->stats(), parts.more_metrics),
         drain_(loop_, [this] { EndDrain(); }),
         expiry_(loop_, [this] { WarnOfExpiry(); }) {}

@@ -25,6 +25,7 @@ class Service final : public HttpsServer {
         max_connections_(options.max_connections),
         proxy_(std::move(options.proxy)),
         bury_(loop, [this] { over_.clear(); }) {
+    stats_.files.most = options.max_files;
     if (proxy_) return;
     proxy_ = [this](HttpTransaction& transaction, const RequestHead& head, const Backend& backend) {
       return MakeBackendResponder(pool_, transaction, head, backend);

@@ -27,6 +27,7 @@ class HttpsServer : public HttpsService {
 
 struct HttpsOptions {
   size_t max_connections = HttpsServer::kMaxConnections;
+  size_t max_files = OpenFiles::kMost;
   BackendFactory proxy = nullptr;  // Instead of what speaks to backends.
 };
 std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, HttpsOptions options = {});

@@ -3,10 +3,21 @@
 #define RELAYD_INGRESS_NODE_HTTPS_STATS_H_
 
 #include <array>
+#include <cstddef>
 
 #include "relay/core/counters.h"
 
 namespace ingress {
+
+// Files that Path handlers have open. Each stream of h2 may ask for one and take nothing of it: without a bound, a few
+// clients would have all descriptors, and a buffer for each.
+struct OpenFiles {
+  static constexpr size_t kMost = 1024;
+
+  size_t most = kMost;
+  relay::Counter now;
+  relay::Counter refused;
+};
 
 // Written by the loop's thread; read by any.
 struct HttpsStats {
@@ -24,6 +35,7 @@ struct HttpsStats {
   relay::Counter aborted;    // Answers cut short, by either side.
   relay::Counter h2_errors;  // h2 connections that broke the protocol.
   relay::Counter floods;     // h2 connections closed for resets and the like.
+  OpenFiles files;
 
   void CountResponse(int status) {
     const auto hundreds = static_cast<size_t>(status / 100);
