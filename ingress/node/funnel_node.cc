@@ -70,6 +70,7 @@ class Node : private EventLoop::Handler {
   relay::Fd signals_;
   Timer drain_, expiry_;
   bool draining_ = false;
+  std::shared_ptr<const ServeConfig> applied_;
   bool listen_failed_ = false;  // Of the config that was read last.
   std::unique_ptr<ConfigWatch> watch_;
 };
@@ -111,14 +112,14 @@ void Node::OnEvents(uint32_t) {
   loop_.Stop();
 }
 
-// An address that cannot be bound refuses the whole config, as any other mistake in it does; certificates are new all
-// the same.
+// An address that cannot be bound refuses the whole config, as any other mistake in it does.
 absl::Status Node::Apply(const ConfigWatch::Snapshot& snapshot) {
-  manager_->SetCertificates(snapshot.certificates);
   if (!draining_) {
     if (absl::Status status = server_->SetConfig(snapshot.config); !status.ok()) return status;
   }
   manager_->SetConfig(snapshot.config);
+  manager_->SetCertificates(snapshot.certificates);
+  applied_ = snapshot.config;
   figures_.Set(snapshot.config, snapshot.certificates);
   return absl::OkStatus();
 }
@@ -128,6 +129,8 @@ void Node::OnChanged(const ConfigWatch::Snapshot& snapshot) {
   listen_failed_ = !applied.ok();
   if (applied.ok()) return WarnOfExpiry();
   Log(LogLevel::kError, "serve config refused, the old one stays", {{"error", std::string(applied.message())}});
+  // Else the certificates that are looked after would be those of a config that is not in force.
+  if (applied_ != snapshot.config) watch_->Refuse(snapshot.config, applied_);
 }
 
 void Node::OnRead(bool good) {
