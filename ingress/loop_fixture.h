@@ -151,6 +151,24 @@ class TestListener {
   relay::Fd fd_;
 };
 
+// An address where nobody listens, and that no other process is given meanwhile: it is bound, and nothing more. Who
+// asks for it by name may listen there.
+class ReservedAddr {
+ public:
+  ReservedAddr() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;
+    setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof(v4)), 0);
+  }
+  AddrPort addr() const { return LocalAddr(fd_.get()); }
+
+ private:
+  relay::Fd fd_;
+};
+
 // Two ends of one TCP connection.
 struct TcpPair {
   explicit TcpPair(int receive_buffer = 0)

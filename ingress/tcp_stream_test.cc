@@ -111,16 +111,12 @@ TEST_F(TcpStreamTest, WriteWaitsForRoomAndIsToldOfIt) {
 
 TEST_F(TcpStreamTest, ConnectsAndFailsToConnect) {
   TestListener listener;
-  AddrPort nobody;
-  {
-    const TestListener gone;
-    nobody = gone.addr();
-  }
+  const ReservedAddr nobody;
   thread_.Call([&] { stream_ = TcpStream::Connect(thread_.loop, listener.addr()); });
   const Peer peer = listener.Accept();
   EXPECT_TRUE(thread_.Await([&] { return stream_->connected() && stream_->Write("x").bytes == 1; }));
   EXPECT_EQ(peer.Receive(), "x");
-  thread_.Call([&] { stream_ = TcpStream::Connect(thread_.loop, nobody); });
+  thread_.Call([&] { stream_ = TcpStream::Connect(thread_.loop, nobody.addr()); });
   if (thread_.Call([&] { return stream_ == nullptr; })) return;  // Refused at once.
   std::string bytes;
   EXPECT_EQ(AwaitRead(bytes), IoStatus::kError);

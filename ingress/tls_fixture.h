@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,8 +23,20 @@ struct FreeContext {
 };
 using Context = std::unique_ptr<SSL_CTX, FreeContext>;
 
+// Of this process alone, as tests run side by side; gone with it.
+inline const std::string& TestFolder() {
+  static const struct Folder {
+    Folder() : path(testing::TempDir() + "ingress-" + std::to_string(getpid())) {
+      std::filesystem::create_directories(path);
+    }
+    ~Folder() { std::filesystem::remove_all(path); }
+    const std::string path;
+  } kFolder;
+  return kFolder.path;
+}
+
 inline Context MakeServerContext(const std::string& name) {
-  const std::string cert = testing::TempDir() + "/" + name + ".crt", key = testing::TempDir() + "/" + name + ".key";
+  const std::string cert = TestFolder() + "/" + name + ".crt", key = TestFolder() + "/" + name + ".key";
   relay::WriteTestCertificate(cert, key, "DNS:" + name);
   Context context(SSL_CTX_new(TLS_server_method()));
   EXPECT_EQ(SSL_CTX_use_certificate_chain_file(context.get(), cert.c_str()), 1);

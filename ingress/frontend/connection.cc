@@ -51,7 +51,7 @@ void Connection::Accept(ConnectionHome& home, relay::Fd client, const AddrPort& 
     return connection.Close({CloseReason::kGlobalLimit});
   }
   connection.pending_ = true;
-  connection.Begin();
+  connection.ReadHello();
 }
 
 Connection::Connection(ConnectionHome& home, relay::Fd client, const AddrPort& peer, uint16_t port, bool proxied)
@@ -77,9 +77,6 @@ Connection::~Connection() {
   LeavePending();
   home_.shared.connections.fetch_sub(1, std::memory_order_relaxed);
 }
-
-// Often the hello is there already. The timer is set only if it is not.
-void Connection::Begin() { ReadHello(); }
 
 void Connection::OnClient(uint32_t events) {
   client_.seen |= events & kReadable;

@@ -55,7 +55,6 @@ class Connection {
   enum class State : uint8_t { kHello, kDial, kSplice, kAlert };
 
   // connection.cc. Each may end in Close.
-  void Begin();
   void OnClient(uint32_t events);
   void OnNode(uint32_t events);
   void OnTimer();
@@ -65,6 +64,7 @@ class Connection {
 
   // connection_hello.cc.
   void ReadHello();
+  bool TakeProxyHeader();  // False: its source has too many.
   bool AdmitSource();
   void LeavePending();
   void FindRoute();

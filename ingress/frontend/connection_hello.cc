@@ -23,40 +23,41 @@ void Connection::LeavePending() {
   if (std::exchange(pending_, false)) home_.shared.pending.fetch_sub(1, std::memory_order_relaxed);
 }
 
-// One read: who sends more at once than a hello has to wait anyway.
+// Often the hello is there at once: the loop and a timer are told of the connection only if it is not, or then.
 void Connection::ReadHello() {
-  const size_t wanted = std::min(intake_->room(), home_.buffer.size());
-  const ssize_t got = recv(client_.fd.get(), home_.buffer.data(), wanted, 0);
   const bool first = !timer_.is_set();
-  if (got == 0) return Close({CloseReason::kNotTls});
-  if (got < 0 && errno != EAGAIN && errno != EINTR) return Close({CloseReason::kReset});
-  if (got > 0) {
+  HelloIntake::State state = HelloIntake::State::kReading;
+  // Once more if the client's end has been told with its bytes: it is not told again.
+  do {
+    const size_t wanted = std::min(intake_->room(), home_.buffer.size());
+    const ssize_t got = recv(client_.fd.get(), home_.buffer.data(), wanted, 0);
+    if (got == 0) return Close({CloseReason::kNotTls});
+    if (got < 0 && errno == EAGAIN) break;
+    if (got < 0) return Close({CloseReason::kReset});
     if (static_cast<size_t>(got) < wanted) client_.seen &= kLastBytes;
     const bool awaited_proxy = intake_->awaits_proxy();
-    const HelloIntake::State state = intake_->Feed({home_.buffer.data(), static_cast<size_t>(got)});
+    state = intake_->Feed({home_.buffer.data(), static_cast<size_t>(got)});
+    if (awaited_proxy && !intake_->awaits_proxy() && !TakeProxyHeader()) return Close({CloseReason::kSourceLimit});
     if (state == HelloIntake::State::kRefused) return Close({intake_->reason()});
-    if (awaited_proxy && !intake_->awaits_proxy()) {
-      if (intake_->proxy()) {
-        addr_ = intake_->proxy()->source;
-        port_ = intake_->proxy()->destination.port;
-      }
-      if (!AdmitSource()) return Close({CloseReason::kSourceLimit});
-    }
-    if (state == HelloIntake::State::kDone) {
-      hello_took_ = home_.loop.now() - began_;
-      home_.stats.hello.Observe(*hello_took_);
-      timer_.Cancel();
-      LeavePending();
-      if (first && !home_.loop.Add(client_.fd.get(), kSocketEvents, client_)) return Close({CloseReason::kGlobalLimit});
-      return FindRoute();
-    }
+  } while (state == HelloIntake::State::kReading && (client_.seen & kLastBytes) != 0);
+  if (first && !home_.loop.Add(client_.fd.get(), kSocketEvents, client_)) return Close({CloseReason::kGlobalLimit});
+  if (state == HelloIntake::State::kDone) return FindRoute();
+  if (first) timer_.Set(home_.shared.options.hello_timeout);
+}
+
+bool Connection::TakeProxyHeader() {
+  if (intake_->proxy()) {
+    addr_ = intake_->proxy()->source;
+    port_ = intake_->proxy()->destination.port;
   }
-  if (!first) return;
-  timer_.Set(home_.shared.options.hello_timeout);
-  if (!home_.loop.Add(client_.fd.get(), kSocketEvents, client_)) Close({CloseReason::kGlobalLimit});
+  return AdmitSource();
 }
 
 void Connection::FindRoute() {
+  hello_took_ = home_.loop.now() - began_;
+  home_.stats.hello.Observe(*hello_took_);
+  timer_.Cancel();
+  LeavePending();
   if (intake_->server_name().empty()) return Alert(kUnrecognizedName, {CloseReason::kNoName});
   name_ = intake_->server_name();
   route_ = home_.routing->table->Find(name_, port_);

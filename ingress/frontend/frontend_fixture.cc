@@ -57,6 +57,11 @@ void Peer::Send(std::string_view bytes) {
   }
 }
 
+void Peer::SendAndEnd(std::string_view bytes) {
+  EXPECT_EQ(send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_MORE), static_cast<ssize_t>(bytes.size()));
+  End();
+}
+
 std::string Peer::Receive(size_t size) {
   std::string bytes(size, 0);
   size_t at = 0;
@@ -133,9 +138,13 @@ size_t Node::Dialed(std::initializer_list<Node*> nodes) {
 
 std::string Hello(std::string_view name) { return test::Hello({.name = std::string(name)}); }
 
-size_t OpenDescriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return static_cast<size_t>(std::distance(begin(all), end(all)));
+size_t OpenDescriptors(std::string_view kind) {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone).string().starts_with(kind)) ++count;
+  }
+  return count;
 }
 
 FrontendFixture::FrontendFixture() {

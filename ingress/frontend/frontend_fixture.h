@@ -32,8 +32,9 @@ class Peer {
   void Connect(const AddrPort& addr);
 
   void Send(std::string_view bytes);
-  std::string Receive(size_t size);  // So many bytes, or what came before the end.
-  std::string ReceiveHead();         // To an empty line.
+  void SendAndEnd(std::string_view bytes);  // In one segment.
+  std::string Receive(size_t size);         // So many bytes, or what came before the end.
+  std::string ReceiveHead();                // To an empty line.
   // What is there to be read: a poll of 50 ms says.
   bool HasNothing() const;
   bool AwaitEnd();    // Nothing but the end comes.
@@ -67,7 +68,7 @@ class Node {
 };
 
 std::string Hello(std::string_view name);
-size_t OpenDescriptors();
+size_t OpenDescriptors(std::string_view kind = "");  // `socket:`, `pipe:`.
 
 class FrontendFixture : public testing::Test {
  protected:

@@ -263,6 +263,31 @@ TEST_F(FrontendRefusalTest, NodesThatDoNotAnswer) {
   expect_failed(client);
 }
 
+TEST_F(FrontendRefusalTest, AnEndBehindTooFewBytesIsNoticedAtOnce) {
+  options_.hello_timeout = options_.dial_timeout = 2 * kSoon;
+  Start();
+  Peer client = Connect();
+  Await([&] { return Value("relayd_funnel_pending") == 1; });
+  client.SendAndEnd(hello_.substr(0, 50));
+  ExpectRefused(client, "not_tls");
+  Peer other = Connect();
+  other.Send(hello_);
+  Peer node = node_.Accept();
+  node.ReceiveHead();
+  node.SendAndEnd("HTTP/1.1 101 Switch");
+  ExpectAlert(other, 80);
+}
+
+TEST_F(FrontendRefusalTest, ANodeThatSpeaksFirstIsNoPeerApi) {
+  options_.dial_timeout = 2 * kSoon;
+  Start();
+  Peer client = Connect();
+  client.Send(hello_);
+  Peer node = node_.Accept();
+  node.Send("220 mail.example ESMTP\r\n");
+  ExpectAlert(client, 80);
+}
+
 TEST_F(FrontendRefusalTest, AProxySaysWhoTheClientIs) {
   limits_.proxy_protocol_from = {*relay::Prefix::Parse("127.0.0.1/32")};
   limits_.source_max_connections = 1;

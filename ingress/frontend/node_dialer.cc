@@ -52,9 +52,11 @@ NodeDialer::State NodeDialer::Connect(const AddrPort& node) {
 NodeDialer::State NodeDialer::OnEvents(uint32_t events) {
   if (!asked_) {
     if ((events & (EPOLLERR | EPOLLHUP)) != 0) return Fail({CloseReason::kDialFailed});
-    return (events & EPOLLOUT) != 0 ? Ask() : State::kDialing;
+    const int tries = tries_;
+    const State state = (events & EPOLLOUT) != 0 ? Ask() : State::kDialing;
+    if (state != State::kDialing || tries_ != tries || !asked_) return state;
   }
-  return (events & kReadable) != 0 ? ReadAnswer() : State::kDialing;
+  return (events & kReadable) != 0 ? ReadAnswer((events & kLastBytes) != 0) : State::kDialing;
 }
 
 NodeDialer::State NodeDialer::Ask() {
@@ -66,7 +68,7 @@ NodeDialer::State NodeDialer::Ask() {
   return State::kDialing;
 }
 
-NodeDialer::State NodeDialer::ReadAnswer() {
+NodeDialer::State NodeDialer::ReadAnswer(bool last) {
   const ssize_t got = recv(fd_.get(), home_.buffer.data(), home_.buffer.size(), 0);
   if (got < 0 && errno == EAGAIN) return State::kDialing;
   if (got <= 0) return Fail({CloseReason::kDialFailed});
@@ -77,7 +79,8 @@ NodeDialer::State NodeDialer::ReadAnswer() {
   if (answer.state == IngressAnswer::State::kDone) return Answered(answer, bytes);
   if (answer.state == IngressAnswer::State::kMalformed) return Fail({CloseReason::kDialFailed});
   if (answer_.empty()) answer_ = bytes;
-  return State::kDialing;
+  // An end that has been told with these bytes is not told again.
+  return last ? ReadAnswer(last) : State::kDialing;
 }
 
 NodeDialer::State NodeDialer::Answered(const IngressAnswer& answer, std::string_view bytes) {

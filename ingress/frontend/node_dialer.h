@@ -58,7 +58,7 @@ class NodeDialer {
   State Next();
   State Connect(const AddrPort& node);
   State Ask();
-  State ReadAnswer();
+  State ReadAnswer(bool last);  // `last`: the node has ended, behind what can be read.
   State Answered(const struct IngressAnswer& answer, std::string_view bytes);
   State Fail(CloseCause cause);
   void Drop();  // This try.

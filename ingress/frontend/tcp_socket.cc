@@ -72,8 +72,8 @@ AddrPort LocalAddress(int fd) {
 
 void SetConnectionOptions(int fd, std::chrono::seconds keepalive) {
   SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  // What is acknowledged at once otherwise (the SYN of a node, its answer, the client's hello) is acknowledged with what
-  // we send next.
+  // What is acknowledged at once otherwise (the SYN of a node, its answer, the client's hello) is acknowledged with
+  // what we send next.
   SetInt(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
   SetInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, std::max(1, static_cast<int>(keepalive.count())));

@@ -159,15 +159,26 @@ TEST_F(BackendResponderTest, AClientThatIsGoneTakesTheBackendsConnectionAlong) {
   EXPECT_EQ(pool->counters().client_gone.Get(), 1u);
 }
 
-TEST_F(ImpatientTest, SilenceIs504OrTheEnd) {
-  Exchange& silent = Begin(Request("GET"));
-  AwaitAnswer(silent, StartsWith("[504 "));
-  Exchange& stalled = Begin(Request("GET"));
-  AwaitRequests(1, 1);
-  thread.Call([&] { Peer(1).Send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"); });
-  AwaitAnswer(stalled, "[200 9]x!");
-  EXPECT_EQ(pool->counters().timed_out.Get(), 2u);
+struct SilenceTest : BackendResponderTest {
+  SilenceTest() : BackendResponderTest({.quiet = milliseconds(50)}) {}
+};
+
+TEST_F(SilenceTest, InPlaceOfAnAnswerIs504) {
+  AwaitAnswer(Begin(Request("GET")), StartsWith("[504 "));
+  EXPECT_EQ(pool->counters().timed_out.Get(), 1u);
   thread.Call([&] { EXPECT_EQ(pool->open(), 0u); });
+}
+
+struct StallTest : BackendResponderTest {
+  StallTest() : BackendResponderTest({.quiet = milliseconds(1500)}) {}
+};
+
+TEST_F(StallTest, WithinAnAnswerIsItsEnd) {
+  Exchange& stalled = Begin(Request("GET"));
+  AwaitRequests(0, 1);
+  thread.Call([&] { Peer(0).Send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"); });
+  AwaitAnswer(stalled, "[200 9]x!");
+  EXPECT_EQ(pool->counters().timed_out.Get(), 1u);
 }
 
 // A peer that never answers the SYN.
@@ -179,7 +190,7 @@ struct NeverStream : Stream {
   void OnReady(std::function<void()>) override {}
 };
 
-TEST_F(ImpatientTest, AConnectionThatDoesNotComeIs504) {
+TEST_F(BackendResponderTest, AConnectionThatDoesNotComeIs504) {
   thread.Call([&] {
     pool.reset();
     pool.emplace(

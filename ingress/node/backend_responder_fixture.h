@@ -96,13 +96,6 @@ class BackendResponderTest : public testing::Test {
   std::list<FakePeer> loose;
 };
 
-struct ImpatientTest : BackendResponderTest {
-  ImpatientTest()
-      : BackendResponderTest({.connect = std::chrono::milliseconds(30),
-                              .quiet = std::chrono::milliseconds(50),
-                              .idle = std::chrono::milliseconds(30)}) {}
-};
-
 }  // namespace ingress
 
 #endif  // RELAYD_INGRESS_NODE_BACKEND_RESPONDER_FIXTURE_H_

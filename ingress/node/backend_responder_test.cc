@@ -126,7 +126,6 @@ TEST_F(BackendResponderTest, ManyConnectionsFewIdle) {
     for (FakePeer& peer : server->peers) peer.Send(kOk);
   });
   for (Exchange* exchange : open) AwaitAnswer(*exchange, std::string(kOkAnswer));
-  thread.Call([&] { EXPECT_GT(pool->idle(), BackendPool::kMaxIdle); });
   EXPECT_TRUE(thread.Await([&] { return pool->idle() == BackendPool::kMaxIdle; }));
   thread.Call([&] { EXPECT_EQ(pool->open(), BackendPool::kMaxIdle); });
 }
@@ -166,9 +165,28 @@ TEST_F(BackendResponderTest, AWebSocketIsJoinedToTheBackends) {
   EXPECT_TRUE(thread.Await([&] { return Peer(0).received == "to the backendbye" && pool->open() == 0; }));
 }
 
-TEST_F(ImpatientTest, IdleConnectionsExpire) {
+struct IdleTest : BackendResponderTest {
+  IdleTest() : BackendResponderTest({.idle = std::chrono::milliseconds(30)}) {}
+};
+
+TEST_F(IdleTest, IdleConnectionsExpire) {
   Serve(Begin(Request("GET")), 0, 1);
   EXPECT_TRUE(thread.Await([&] { return pool->open() == 0 && Peer(0).ended; }));
+}
+
+struct BurstTest : BackendResponderTest {
+  BurstTest() : BackendResponderTest({.burst = std::chrono::hours(1)}) {}
+};
+
+TEST_F(BurstTest, ABurstOfRequestsKeepsItsConnections) {
+  std::vector<Exchange*> open;
+  for (size_t i = 0; i < 2 * BackendPool::kMaxIdle; ++i) open.push_back(&Begin(Request("GET")));
+  for (size_t i = 0; i < open.size(); ++i) AwaitRequests(i, 1);
+  thread.Call([&] {
+    for (FakePeer& peer : server->peers) peer.Send(kOk);
+  });
+  for (Exchange* exchange : open) AwaitAnswer(*exchange, std::string(kOkAnswer));
+  thread.Call([&] { EXPECT_EQ(pool->idle(), 2 * BackendPool::kMaxIdle); });
 }
 
 }  // namespace

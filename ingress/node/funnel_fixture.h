@@ -74,7 +74,7 @@ class FunnelTest : public testing::Test {
     thread_.Join();
   }
 
-  static std::string File(const std::string& name) { return testing::TempDir() + "/" + name; }
+  static std::string File(const std::string& name) { return TestFolder() + "/" + name; }
   // The parts of a config that all have, with `rest` between the braces: it begins with a comma, or is empty.
   static std::string Config(const std::string& rest) {
     return R"({"Listen": ["127.0.0.1:9"], "Peers": [{"prefix": "127.0.0.0/8", "capabilities": ["ingress"]}],)"

@@ -22,21 +22,19 @@ using relay::text::Cat;
   return true;
 }();
 
-AddrPort FreeAddr() { return TestListener().addr(); }
-
 class FunnelNodeTest : public testing::Test {
  protected:
   FunnelNodeTest() {
     MakeServerContext("node.example");
-    options_.config = testing::TempDir() + "/funnel-node.json";
-    options_.metrics_listen = FreeAddr();
+    options_.config = TestFolder() + "/funnel-node.json";
+    options_.metrics_listen = metrics_.addr();
     options_.log_level = relay::LogLevel::kError;
     WriteConfig("hello", api_);
   }
   ~FunnelNodeTest() override { End(SIGTERM); }
 
   void WriteConfig(const std::string& text, const AddrPort& listen) const {
-    const std::string folder = testing::TempDir();
+    const std::string folder = TestFolder();
     WriteFile(Cat(R"({"Listen": [")", listen.ToString(),
                   R"("], "Peers": [{"prefix": "127.0.0.0/8", "capabilities": ["ingress"]}],
       "TCP": {"443": {"HTTPS": true}}, "Web": {"node.example:443": {"Handlers": {"/": {"Text": ")",
@@ -99,7 +97,8 @@ class FunnelNodeTest : public testing::Test {
   }
 
   NodeOptions options_;
-  const AddrPort api_ = FreeAddr();
+  const ReservedAddr metrics_, reserved_;
+  const AddrPort api_ = reserved_.addr();
   EventLoop loop_;
   EchoSite site_;
   absl::Status status_;
@@ -194,7 +193,7 @@ TEST_F(FunnelNodeTest, CheckSaysWhatIsWrong) {
   EXPECT_EQ(ShowStatus(options_).out.find("listen"), std::string::npos);
   options_.json = true;
   EXPECT_TRUE(ShowStatus(options_).out.starts_with("{"));
-  const std::string cert = testing::TempDir() + "/node.example.crt";
+  const std::string cert = TestFolder() + "/node.example.crt";
   std::remove(cert.c_str());
   report = CheckNode(options_);
   EXPECT_EQ(report.status, 1);

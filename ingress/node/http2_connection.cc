@@ -111,11 +111,13 @@ bool Http2Connection::is_answering() const {
 void Http2Connection::Settle() {
   ended_.clear();
   const bool answers = is_answering();
-  if (was_answering_ && !answers) {
+  if (answers && !was_answering_) timer_.Set(limits_.stalled);
+  if (!answers && (was_answering_ || routed_)) {
     quiet_since_ = loop_.now();
     timer_.Set(limits_.idle);
   }
   was_answering_ = answers;
+  routed_ = false;
 }
 
 void Http2Connection::OnTimer() {
@@ -204,7 +206,7 @@ int Http2Connection::Route(Http2Stream& stream, bool has_body) {
   }
   stats_.requests.Add(1);
   stream.Answer(router_(stream, std::get<RequestHead>(std::move(head))));
-  was_answering_ = true;
+  routed_ = true;
   return 0;
 }
 

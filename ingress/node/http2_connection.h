@@ -84,6 +84,7 @@ class Http2Connection final : public HttpConnection {
   Allowance resets_, idle_frames_;
   Instant last_move_, quiet_since_;
   bool was_answering_ = false;
+  bool routed_ = false;  // A request, since.
   bool flooded_ = false;
   bool over_ = false;
 };

@@ -125,11 +125,8 @@ TEST_F(PeerApiServerTest, SourcesWithoutTheCapabilityHaveALimitOfTheirOwn) {
 }
 
 TEST_F(PeerApiServerTest, AReloadMovesListenersAndKeepsConnections) {
-  AddrPort first, second;
-  {
-    const TestListener a, b;
-    first = a.addr(), second = b.addr();
-  }
+  const ReservedAddr a, b;
+  const AddrPort first = a.addr(), second = b.addr();
   const auto config_of = [](const AddrPort& addr) {
     std::string config = WebConfig();
     config.replace(config.find("127.0.0.1:9"), 11, addr.ToString());

@@ -98,7 +98,7 @@ def haproxy(machine, splice):
     config = machine.folder / "haproxy.cfg"
     config.write_text(f"""global
   nbthread 1
-  maxconn 9500
+  maxconn {1000 if splice else 9500}
 defaults
   mode tcp
   timeout connect 5s
@@ -169,7 +169,7 @@ stream {{
 @contextlib.contextmanager
 def backends(machine, *flags):
     """What proxies forward to, with a peerAPI in front and without."""
-    machine.namespace.sysctl("net/ipv4/ip_local_port_range", "1024 65000")
+    machine.namespace.sysctl("net/ipv4/ip_local_port_range", "10000 65000")
     machine.namespace.sysctl("net/ipv4/tcp_tw_reuse", 1)
     with contextlib.ExitStack() as stack:
         for port, peerapi in ((PEERAPI_BACKEND, True), (PLAIN_BACKEND, False)):
