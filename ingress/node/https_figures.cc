@@ -19,6 +19,7 @@ void CollectHttps(const HttpsStats& stats, const BackendCounters& backends,
                      {"5xx", stats.responses[5]}});
   collect.CountEach("funnel_node_http_refused_total", "Requests and connections refused or cut short.", "reason",
                     {{"limit", stats.refused_limit},
+                     {"source_limit", stats.refused_source},
                      {"files", stats.files.refused},
                      {"smuggling", stats.refused_smuggling},
                      {"malformed", stats.refused_malformed},

@@ -21,10 +21,11 @@ struct OpenFiles {
 
 // Written by the loop's thread; read by any.
 struct HttpsStats {
-  relay::Counter connections;    // Open now.
-  relay::Counter refused_limit;  // HttpsService::kMaxConnections are open.
-  relay::Counter requests;       // Heads that were read whole and are HTTP.
-  relay::Counter upgrades;       // To WebSocket.
+  relay::Counter connections;     // Open now.
+  relay::Counter refused_limit;   // HttpsServer::kMaxConnections are open.
+  relay::Counter refused_source;  // kMaxPerSource of the client's.
+  relay::Counter requests;        // Heads that were read whole and are HTTP.
+  relay::Counter upgrades;        // To WebSocket.
   // Final heads sent, by hundreds: [2] is 2xx. [1]: 101.
   std::array<relay::Counter, 6> responses;
   relay::Counter refused_smuggling;  // Requests that some other reader of the same bytes might frame otherwise.
