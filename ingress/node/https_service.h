@@ -19,8 +19,8 @@ class HttpsServer : public HttpsService {
   // Beyond, a connection is closed at once, HTTP/1.1 with a 503; it is counted.
   static constexpr size_t kMaxConnections = 1024;
   // Of them of one client's /32 or /64: who opens connections and asks for nothing must not keep everybody else out. An
-  // office behind one address has room for what 40 browsers open by HTTP/1.1.
-  static constexpr size_t kMaxPerSource = 256;
+  // office behind one address has room for what 80 browsers open by HTTP/1.1.
+  static constexpr size_t kMaxPerSource = kMaxConnections / 2;
 
   // No requests after those that are being answered; then each connection closes.
   virtual void Drain() = 0;
