@@ -1,7 +1,7 @@
 #include "ingress/byte_pump.h"
 
-#include <array>
 #include <utility>
+#include <vector>
 
 namespace ingress {
 namespace {
@@ -9,8 +9,10 @@ namespace {
 constexpr size_t kBufferBytes = 65'536;  // Four of the largest TLS records.
 constexpr int kBuffersAVisit = 4;        // Then others have their turn.
 
+// One of the thread's, on the heap: static memory of a thread is taken from the stack of every thread there is, and
+// civetweb's have 100 KiB.
 std::span<char> Buffer() {
-  static thread_local std::array<char, kBufferBytes> buffer;
+  static thread_local std::vector<char> buffer(kBufferBytes);
   return buffer;
 }
 

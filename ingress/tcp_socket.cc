@@ -14,6 +14,25 @@
 namespace ingress {
 namespace {
 
+relay::Fd OpenSocket(const AddrPort& addr) {
+  return relay::Fd(socket(addr.IsIpv4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+void Set(int fd, int level, int option) {
+  const int on = 1;
+  setsockopt(fd, level, option, &on, sizeof(on));
+}
+
+// Finds out that the other side is gone, a minute and a few probes later.
+void KeepAlive(int fd) {
+  const int idle_s = 60;
+  Set(fd, SOL_SOCKET, SO_KEEPALIVE);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
+}
+
+}  // namespace
+
 socklen_t ToSockaddr(const AddrPort& addr, sockaddr_storage& out) {
   std::memset(&out, 0, sizeof(out));
   if (addr.IsIpv4()) {
@@ -46,25 +65,6 @@ AddrPort FromSockaddr(const sockaddr_storage& from) {
   addr.scope = IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr) ? v6.sin6_scope_id : 0;
   return addr;
 }
-
-relay::Fd OpenSocket(const AddrPort& addr) {
-  return relay::Fd(socket(addr.IsIpv4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-}
-
-void Set(int fd, int level, int option) {
-  const int on = 1;
-  setsockopt(fd, level, option, &on, sizeof(on));
-}
-
-// Finds out that the other side is gone, a minute and a few probes later.
-void KeepAlive(int fd) {
-  const int idle_s = 60;
-  Set(fd, SOL_SOCKET, SO_KEEPALIVE);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
-}
-
-}  // namespace
 
 absl::StatusOr<relay::Fd> ListenTcp(const AddrPort& addr, int backlog) {
   sockaddr_storage to;

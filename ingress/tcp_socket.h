@@ -3,6 +3,8 @@
 #ifndef RELAYD_INGRESS_TCP_SOCKET_H_
 #define RELAYD_INGRESS_TCP_SOCKET_H_
 
+#include <sys/socket.h>
+
 #include "absl/status/statusor.h"
 #include "disco/addr_port.h"
 #include "relay/control/fd.h"
@@ -19,6 +21,9 @@ relay::Fd AcceptTcp(int listener, AddrPort& remote);
 relay::Fd ConnectTcp(const AddrPort& addr);
 
 AddrPort LocalAddr(int fd);
+// As the kernel's calls take addresses; the size of what is used of `out`.
+socklen_t ToSockaddr(const AddrPort& addr, sockaddr_storage& out);
+AddrPort FromSockaddr(const sockaddr_storage& from);
 // Closing it is a reset from now on (RFC 9293 section 3.6.1's ABORT).
 void ResetOnClose(int fd);
 

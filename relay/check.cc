@@ -16,6 +16,7 @@
 #include "disco/key.h"
 #include "ingress/frontend/frontend.h"
 #include "ingress/frontend/route_book.h"
+#include "ingress/node/serve_config.h"
 #include "relay/control/address_list.h"
 #include "relay/control/allocator.h"
 #include "relay/control/control_plane.h"
@@ -231,6 +232,10 @@ void CheckControl(const Options& options, const SocketBackend& io, Report& repor
       options.control,
       {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = routes.get()});
   if (!report.Good(plane.status())) return;
+  if (!options.serve_config.empty()) {
+    const auto config = ingress::ServeConfig::Load(options.serve_config, {});
+    if (report.Good(config.status())) report.Line("node", "serves by ", options.serve_config);
+  }
   if (routes != nullptr) ReportFunnel(options, **frontend, routes->size(), report);
   report.Line("api", (*plane)->api_address().ToString(), options.control.tls_cert.empty() ? "" : ", TLS",
               options.control.policy_file.empty() ? ", loopback callers alone"

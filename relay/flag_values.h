@@ -47,7 +47,7 @@ inline absl::Status ReadNumber(std::string_view flag, uint64_t value, uint64_t l
 }
 
 // flags_funnel.cc.
-absl::Status ReadFunnel(ingress::FrontendOptions& funnel);
+absl::Status ReadFunnel(ingress::FrontendOptions& funnel, std::string& serve_config);
 
 }  // namespace relay
 

@@ -339,9 +339,9 @@ absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
   const std::optional<LogLevel> level = ParseLogLevel(FLAGS_log_level);
   if (!level) return Wrong("log_level", FLAGS_log_level, "not debug, info, warning or error");
   options.log_level = *level;
-  for (const absl::Status& status :
-       {ReadIo(options), ReadAllocator(options.allocator), ReadControl(options.control), ReadFunnel(options.funnel),
-        ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
+  for (const absl::Status& status : {ReadIo(options), ReadAllocator(options.allocator), ReadControl(options.control),
+                                     ReadFunnel(options.funnel, options.serve_config),
+                                     ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
     if (!status.ok()) return status;
   }
   options.check = FLAGS_check;

@@ -3,6 +3,7 @@
 #define RELAYD_RELAY_FLAGS_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "ingress/frontend/frontend.h"
@@ -24,6 +25,7 @@ struct Options {
   Allocator::Options allocator;
   ControlOptions control;
   ingress::FrontendOptions funnel;
+  std::string serve_config;  // Empty: relayd is no node.
   uint32_t max_endpoints = 262'144;
   AddrPort metrics_listen;
   LogLevel log_level = LogLevel::kInfo;

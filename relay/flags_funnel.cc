@@ -9,6 +9,8 @@ DEFINE_string(funnel_listen, "",
               "Funnel: where public clients are accepted, addr:port by comma; addr:port=PORT if they see another port "
               "(behind a port forwarding); default: nowhere");
 DEFINE_uint32(ingress_threads, 1, "Funnel: threads that carry its connections");
+DEFINE_string(serve_config, "",
+              "Funnel: makes relayd a node as well, which serves by this file what an ingress brings to its API");
 DEFINE_string(access_log, "", "Funnel: file for a JSON line per connection, opened anew on SIGHUP; default: stderr");
 DEFINE_string(hello_timeout, "5s", "Funnel: how long a client may take for its TLS ClientHello");
 DEFINE_uint32(hello_cap, 16'384, "Funnel: most bytes of a ClientHello");
@@ -37,7 +39,7 @@ absl::Status ReadFunnelListener(std::string_view entry, ingress::FrontendOptions
 
 }  // namespace
 
-absl::Status ReadFunnel(ingress::FrontendOptions& funnel) {
+absl::Status ReadFunnel(ingress::FrontendOptions& funnel, std::string& serve_config) {
   for (const std::string_view entry : text::Split(FLAGS_funnel_listen, ',')) {
     if (FLAGS_funnel_listen.empty()) break;
     ingress::FrontendOptions::Listener listener;
@@ -60,6 +62,7 @@ absl::Status ReadFunnel(ingress::FrontendOptions& funnel) {
   funnel.threads = FLAGS_ingress_threads;
   funnel.hello_cap = FLAGS_hello_cap;
   funnel.access_log = FLAGS_access_log;
+  serve_config = FLAGS_serve_config;
   return absl::OkStatus();
 }
 

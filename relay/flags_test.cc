@@ -59,8 +59,8 @@ TEST(FlagsTest, FunnelIsOffAndItsDefaultsAreThoseOfItsOptions) {
 TEST(FlagsTest, EveryFunnelFlagReachesItsOption) {
   const auto options =
       Parse({"--funnel_listen=0.0.0.0:443, [2001:db8::1]:8443=443,localhost:0,localhost:0,127.0.0.1:80=65535",
-             "--ingress_threads=64", "--access_log=a.log", "--hello_timeout=1s", "--hello_cap=65536",
-             "--funnel_dial_timeout=2s", "--funnel_idle_timeout=3m"});
+             "--ingress_threads=64", "--access_log=a.log", "--serve_config=s.json", "--hello_timeout=1s",
+             "--hello_cap=65536", "--funnel_dial_timeout=2s", "--funnel_idle_timeout=3m"});
   ASSERT_TRUE(options.ok()) << options.status();
   const ingress::FrontendOptions& funnel = options->funnel;
   std::vector<std::string> listeners;

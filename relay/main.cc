@@ -14,6 +14,7 @@
 #include "disco/key.h"
 #include "ingress/frontend/frontend.h"
 #include "ingress/frontend/route_book.h"
+#include "ingress/node/embedded_node.h"
 #include "prometheus/metric_family.h"
 #include "relay/check.h"
 #include "relay/control/allocator.h"
@@ -71,9 +72,22 @@ absl::Status Run(const relay::Options& options) {
   ingress::Frontend& funnel = **frontend;
   ingress::RouteBook routes(funnel);
 
-  auto plane = relay::ControlPlane::Open(
-      options.control,
-      {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = &routes});
+  std::unique_ptr<ingress::EmbeddedNode> node;
+  if (!options.serve_config.empty()) {
+    std::vector<relay::AddrPort> own = {options.control.api_listen, options.metrics_listen};
+    for (const auto& listener : options.funnel.listen) own.push_back(listener.addr);
+    auto started = ingress::EmbeddedNode::Start(options.serve_config, std::move(own));
+    if (!started.ok()) return started.status();
+    node = *std::move(started);
+  }
+
+  relay::ControlPlane::Relay parts{
+      .table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = &routes};
+  if (node) {
+    parts.ingress = [&](const auto& request, auto exchange) { node->Handle(request, exchange); };
+    parts.ingress_connections = [&] { return node->connections(); };
+  }
+  auto plane = relay::ControlPlane::Open(options.control, parts);
   if (!plane.ok()) return plane.status();
   relay::ControlPlane& control = **plane;
 
@@ -83,14 +97,16 @@ absl::Status Run(const relay::Options& options) {
     workers.push_back({(dpdk ? "socket" : "") + std::to_string(i), &io.counters(i)});
   }
   if (dpdk) workers.push_back({"kernel", &dpdk->kernel_counters()});
-  auto metrics =
-      relay::MetricsServer::Open(options.metrics_listen, {.workers = workers,
-                                                          .ports = dpdk ? &dpdk->figures() : nullptr,
-                                                          .table = &table,
-                                                          .allocator = &allocator,
-                                                          .tasks = &control.tasks(),
-                                                          .api = &control.api_stats(),
-                                                          .extra = {[&](auto& out) { funnel.Collect(out); }}});
+  auto metrics = relay::MetricsServer::Open(options.metrics_listen, {.workers = workers,
+                                                                     .ports = dpdk ? &dpdk->figures() : nullptr,
+                                                                     .table = &table,
+                                                                     .allocator = &allocator,
+                                                                     .tasks = &control.tasks(),
+                                                                     .api = &control.api_stats(),
+                                                                     .extra = {[&](auto& out) {
+                                                                       funnel.Collect(out);
+                                                                       if (node) node->Collect(out);
+                                                                     }}});
   if (!metrics.ok()) return metrics.status();
 
   if (io.receive_buffer_bytes() < options.io.socket_buffer_bytes) {

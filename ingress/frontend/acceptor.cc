@@ -7,7 +7,7 @@
 #include <system_error>
 #include <utility>
 
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/tcp_socket.h"
 #include "relay/control/log.h"
 
 namespace ingress {

@@ -7,8 +7,6 @@
 #include <chrono>
 #include <utility>
 
-#include "ingress/frontend/tcp_socket.h"
-
 namespace ingress {
 namespace {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "ingress/frontend/connection.h"
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/tcp_socket.h"
 
 namespace ingress {
 

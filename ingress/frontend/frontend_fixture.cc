@@ -11,7 +11,8 @@
 #include <thread>
 #include <utility>
 
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/frontend/public_socket.h"
+#include "ingress/tcp_socket.h"
 #include "tests/support/client_hello_builder.h"
 
 namespace ingress::testing_support {
@@ -104,13 +105,13 @@ void Peer::Abort() {
   Close();
 }
 
-AddrPort Peer::local() const { return LocalAddress(fd()); }
+AddrPort Peer::local() const { return LocalAddr(fd()); }
 
 Node::Node() {
   absl::StatusOr<relay::Fd> listener = OpenListener(kLoopback, false);
   EXPECT_TRUE(listener.ok());
   listener_ = std::move(*listener);
-  addr_ = LocalAddress(listener_.get());
+  addr_ = LocalAddr(listener_.get());
 }
 
 Peer Node::Accept() {

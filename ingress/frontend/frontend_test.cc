@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "ingress/frontend/frontend_fixture.h"
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/tcp_socket.h"
 
 namespace ingress {
 namespace {

@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "ingress/frontend/ingress_answer.h"
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/frontend/public_socket.h"
+#include "ingress/tcp_socket.h"
 
 namespace ingress {
 namespace {

@@ -7,7 +7,8 @@
 #include <chrono>
 #include <utility>
 
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/frontend/public_socket.h"
+#include "ingress/tcp_socket.h"
 #include "relay/control/text.h"
 
 namespace ingress {
@@ -25,7 +26,7 @@ std::vector<Passed> PassedSockets(std::vector<std::string>& warnings) {
     const bool tcp =
         sd_is_socket_inet(fd, AF_INET, SOCK_STREAM, 1, 0) > 0 || sd_is_socket_inet(fd, AF_INET6, SOCK_STREAM, 1, 0) > 0;
     if (tcp) {
-      sockets.push_back({fd, LocalAddress(fd)});
+      sockets.push_back({fd, LocalAddr(fd)});
     } else {
       warnings.push_back(
           relay::text::Cat("LISTEN_FDS: descriptor ", fd, " is no listening TCP socket, and is not used"));
@@ -61,7 +62,7 @@ absl::StatusOr<std::shared_ptr<const PublicListeners>> OpenPublicListeners(const
     absl::StatusOr<relay::Fd> fd = TakeOrOpen(options, wanted.addr, passed);
     if (!fd.ok()) return fd.status();
     SetConnectionOptions(fd->get(), std::chrono::duration_cast<std::chrono::seconds>(options.keepalive));
-    const AddrPort local = LocalAddress(fd->get());
+    const AddrPort local = LocalAddr(fd->get());
     const uint16_t port = wanted.public_port != 0 ? wanted.public_port : local.port;
     listeners->push_back({.fd = std::move(*fd), .local = local, .port = port});
   }

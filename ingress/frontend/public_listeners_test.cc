@@ -9,7 +9,8 @@
 #include <cstdlib>
 #include <functional>
 
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/frontend/public_socket.h"
+#include "ingress/tcp_socket.h"
 
 namespace ingress {
 namespace {
@@ -47,7 +48,7 @@ TEST(PublicListenersTest, AnAddressInUseIsAnErrorInOneLine) {
   const absl::StatusOr<relay::Fd> taken = OpenListener(kAny, false);
   ASSERT_TRUE(taken.ok());
   FrontendOptions options;
-  options.listen = {{.addr = LocalAddress(taken->get())}};
+  options.listen = {{.addr = LocalAddr(taken->get())}};
   std::vector<std::string> warnings;
   const absl::Status status = OpenPublicListeners(options, warnings).status();
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr(options.listen[0].addr.ToString()));
@@ -73,8 +74,8 @@ TEST(PublicListenersTest, TakesWhatSystemdPassesAndWarnsOfTheRest) {
   const absl::StatusOr<relay::Fd> strange = OpenListener(kAny, false);
   ASSERT_TRUE(ours.ok() && strange.ok());
   const relay::Fd file(open("/dev/null", O_RDONLY));
-  const AddrPort our_addr = LocalAddress(ours->get());
-  const std::string strange_addr = LocalAddress(strange->get()).ToString();
+  const AddrPort our_addr = LocalAddr(ours->get());
+  const std::string strange_addr = LocalAddr(strange->get()).ToString();
   EXPECT_TRUE(InChild({strange->get(), ours->get(), file.get()}, [&] {
     FrontendOptions options;
     options.listen = {{.addr = our_addr}};

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/frontend/public_socket.h"
+#include "ingress/tcp_socket.h"
 
 namespace ingress {
 namespace {
@@ -20,7 +21,7 @@ struct TcpPair {
     absl::StatusOr<relay::Fd> listener = OpenListener(*AddrPort::Parse("127.0.0.1:0"), false);
     EXPECT_TRUE(listener.ok());
     sockaddr_storage address{};
-    const socklen_t size = ToSockaddr(LocalAddress(listener->get()), address);
+    const socklen_t size = ToSockaddr(LocalAddr(listener->get()), address);
     far = relay::Fd(socket(AF_INET, SOCK_STREAM, 0));
     EXPECT_EQ(connect(far.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
     ours = relay::Fd(accept4(listener->get(), nullptr, nullptr, SOCK_NONBLOCK));

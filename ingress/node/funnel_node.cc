@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "ingress/node/admin_server.h"
+#include "ingress/node/funnel_figures.h"
 #include "ingress/node/peerapi_server.h"
 #include "relay/control/fd.h"
 #include "relay/control/log.h"

@@ -150,7 +150,7 @@ TEST_F(FunnelNodeTest, ARefusedConfigLeavesTheCertificatesAlone) {
   WriteFile(Cat(R"({"Listen": [")", taken.addr().ToString(), R"("], "Certificates": []})"));
   EXPECT_TRUE(AwaitMetric("funnel_node_config_reloads_total{result=\"failed\"} 1"));
   Client();
-  const std::string key = testing::TempDir() + "/node.example.key";
+  const std::string key = TestFolder() + "/node.example.key";
   const std::string away = key + ".away";
   ASSERT_EQ(std::rename(key.c_str(), away.c_str()), 0);
   EXPECT_TRUE(AwaitMetric("funnel_node_certificate_good{name=\"node.example\"} 0"));

@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 #include <utility>
+#include <vector>
 #include <variant>
 
 #include "ingress/node/http2_request.h"
@@ -48,7 +49,7 @@ void Http2Connection::Run() {
 }
 
 void Http2Connection::Receive() {
-  static thread_local std::array<char, 65'536> buffer;
+  static thread_local std::vector<char> buffer(65'536);  // On the heap: a thread's static memory is its stack's.
   for (int reads = 0; reads < kReadsAVisit && !over_; ++reads) {
     const IoResult result = stream_->Read(buffer);
     if (result.status == IoStatus::kAgain) return;

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "ingress/node/certificates.h"
+#include "ingress/node/funnel_figures.h"
 #include "ingress/node/node_figures.h"
 #include "ingress/node/serve_config.h"
 #include "ingress/tcp_socket.h"

@@ -3,12 +3,12 @@
 #include <prometheus/text_serializer.h>
 
 #include <boost/json.hpp>
-#include <chrono>
 #include <cmath>
 #include <sstream>
 #include <string_view>
 
 #include "ingress/node/collector.h"
+#include "ingress/node/funnel_figures.h"
 
 namespace ingress {
 namespace {
@@ -17,26 +17,6 @@ namespace json = boost::json;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 using relay::metrics::Add;
-using relay::metrics::AddValue;
-
-constexpr double kDayS = 86'400;
-
-void CollectFunnel(const FunnelManager::Stats& stats, Collector& out) {
-  out.Gauge("funnel_node_connections", "Connections between the 101 and their end.", stats.active.Get());
-  out.Gauge("funnel_node_handshaking", "Connections in their TLS handshake.", stats.handshaking.Get());
-  out.Count("funnel_node_accepted_total", "Connections taken over from an ingress (101).", stats.accepted);
-  out.CountEach("funnel_node_handshakes_total", "TLS handshakes by what became of them.", "result",
-                {{"done", stats.handshakes},
-                 {"failed", stats.handshake_failed},
-                 {"timeout", stats.handshake_timeout},
-                 {"wrong_name", stats.wrong_name},
-                 {"no_certificate", stats.no_certificate},
-                 {"acme", stats.acme}});
-  out.Count("funnel_node_listener_full_total", "Connections that no listener had room for.", stats.finished_full);
-  out.Count("funnel_node_backend_failed_total", "TCPForward backends that did not answer.", stats.backend_failed);
-  out.CountEach("funnel_node_bytes_total", "Bytes of clients, decrypted.", "direction",
-                {{"in", stats.bytes_in}, {"out", stats.bytes_out}});
-}
 
 void CollectPeerApi(const PeerApiServer::Stats& stats, Collector& out) {
   out.Gauge("funnel_node_peerapi_connections", "peerAPI connections that have not asked yet.", stats.connections.Get());
@@ -47,18 +27,6 @@ void CollectPeerApi(const PeerApiServer::Stats& stats, Collector& out) {
   MetricFamily& refused = out.Family("funnel_node_refused_total", "peerAPI refusals by status.", MetricType::Counter);
   for (size_t i = 0; i < stats.kStatuses.size(); ++i) {
     Add(refused, {{"status", std::to_string(stats.kStatuses[i])}}, stats.refused[i].Get());
-  }
-}
-
-void CollectCertificates(const Certificates& certificates, Collector& out) {
-  MetricFamily& good =
-      out.Family("funnel_node_certificate_good", "1: the name's handshakes may succeed.", MetricType::Gauge);
-  for (const Certificates::Status& status : certificates.status()) {
-    Add(good, {{"name", status.name}}, status.error.empty() ? 1U : 0U);
-  }
-  MetricFamily& days = out.Family("funnel_node_certificate_days_left", "Until a certificate ends.", MetricType::Gauge);
-  for (const Certificates::Status& status : certificates.status()) {
-    if (status.not_after) AddValue(days, {{"name", status.name}}, DaysLeft(*status.not_after));
   }
 }
 
@@ -75,11 +43,6 @@ json::array CertificatesJson(const Certificates& certificates) {
 }
 
 }  // namespace
-
-double DaysLeft(int64_t not_after) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return (static_cast<double>(not_after) - std::chrono::duration<double>(now).count()) / kDayS;
-}
 
 void NodeFigures::Set(std::shared_ptr<const ServeConfig> config, std::shared_ptr<const Certificates> certificates) {
   Snapshot snapshot{std::move(config), std::move(certificates)};

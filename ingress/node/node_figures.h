@@ -51,9 +51,6 @@ class NodeFigures {
   Snapshot snapshot_;
 };
 
-// Until a certificate ends; negative: it has.
-double DaysLeft(int64_t not_after);
-
 }  // namespace ingress
 
 #endif  // RELAYD_INGRESS_NODE_NODE_FIGURES_H_

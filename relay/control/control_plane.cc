@@ -226,6 +226,11 @@ void ControlPlane::ApplyIdentity(absl::StatusOr<TlsIdentity> identity) {
   Log(LogLevel::kInfo, "certificate reloaded", {{"file", options_.tls_cert}});
 }
 
+uint64_t ControlPlane::FunnelConnections() const {
+  return (relay_.funnel == nullptr ? 0 : relay_.funnel->connections()) +
+         (relay_.ingress_connections ? relay_.ingress_connections() : 0);
+}
+
 void ControlPlane::Drain() {
   if (std::exchange(draining_, true)) return;
   Log(LogLevel::kInfo, "draining", {{"endpoints", relay_.table.live()}, {"funnel_connections", FunnelConnections()}});

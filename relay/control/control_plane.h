@@ -37,6 +37,7 @@ class ControlPlane {
     FunnelService* funnel = nullptr;
     // As HttpApi's: relayd as a node of Funnel's.
     std::function<void(const HttpRequest&, std::shared_ptr<Exchange>)> ingress = {};
+    std::function<uint64_t()> ingress_connections = {};  // Which a drain waits for.
   };
 
   // Signals that Run answers. Blocked before any thread starts, so that none but the control thread gets them.
@@ -73,7 +74,7 @@ class ControlPlane {
   void ApplyPolicy(absl::StatusOr<std::shared_ptr<const Policy>> policy);
   void ApplyIdentity(absl::StatusOr<TlsIdentity> identity);
   void Drain();
-  uint64_t FunnelConnections() const { return relay_.funnel == nullptr ? 0 : relay_.funnel->connections(); }
+  uint64_t FunnelConnections() const;
   void Stop();
   // Runs `task` after `delay` on the control thread, timed.
   void After(boost::asio::steady_timer& timer, Duration delay, std::function<void()> task);

@@ -190,6 +190,7 @@ void HttpApi::Sessions(const Call& call) {
 }
 
 void HttpApi::Ingress(const Call& call) {
+  if (parts_.ingress && draining_) return call.exchange->Respond(Unavailable("draining"));
   if (parts_.ingress) return parts_.ingress(call.request, call.exchange);
   Refuse(call, 404, "unsupported peerapi path");  // Neither serve config nor listener.
 }

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string_view>
+
+#include "relay/control/text.h"
+
 namespace relay::ctl {
 namespace {
 
@@ -21,7 +25,7 @@ TEST(FunnelRoutesTest, ReadsAndWritesAListAsTheApiDoes) {
   ASSERT_EQ(routes->size(), 2u);
   EXPECT_EQ((*routes)[1].route.ports, (std::vector<uint16_t>{443, 8443}));
   EXPECT_FALSE((*routes)[1].nodes[1].healthy);
-  EXPECT_EQ(FunnelRoutesToJson(*routes), std::string(kList) + "\n");
+  EXPECT_EQ(FunnelRoutesToJson(*routes), text::Cat(kList, "\n"));
 }
 
 TEST(FunnelRoutesTest, ATableHasARowForEachNode) {

@@ -3,15 +3,17 @@
 
 import json
 import os
+import signal
 import socket
 import ssl
+import subprocess
 import tempfile
 import threading
 
 import e2e
 import funnel
 from funnel import NAME, Authority, Frontend, FunnelNode, Web, connect_tls, curl, node_config, route
-from programs import wait_until
+from programs import binary, wait_until
 
 SMUGGLED = (
     b"POST /upload HTTP/1.1\r\nHost: %s\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -159,6 +161,63 @@ class FunnelHttpTest(e2e.TestCase):
         self.assertNotEqual(done.returncode, 0)
         wait_until(lambda: self.frontend.closed("refused_403") == 1, "the node's refusal")
 
+    def test_relayctl(self):
+        self.start_path()
+
+        def ctl(*arguments):
+            done = subprocess.run([binary("relayctl"), f"--api=http://{self.frontend.api}", "funnel", *arguments],
+                                  capture_output=True, text=True, timeout=30, check=False)
+            return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+        self.assertIn(f"{NAME} 443 file 0 127.0.0.1:9650 healthy", ctl("routes")[1])
+        status, out = ctl("check", NAME, f"--ca_file={self.authority.cert}")
+        self.assertEqual(status, 0, out)
+        for words in ("answer 101", f"names {NAME}", "days left", "trusted yes", f"1 of 1 nodes serve {NAME}:443"):
+            self.assertIn(words, out)
+        self.assertIn("trusted no", ctl("check", NAME)[1])
+        for arguments, words in ((("check", "other.example"), "no route has the name other.example"),
+                                 (("check", f"{NAME}:444"), "444"), (("close", NAME), "409")):
+            status, out = ctl(*arguments)
+            self.assertEqual(status, 1, out)
+            self.assertIn(words, out)
+        self.frontend.call("PUT", "/v0/funnel/routes", json.dumps(route("api.example", "127.0.0.1:9650")))
+        self.assertEqual(ctl("close", "api.example")[0], 0)
+        self.node.stop()
+        status, out = ctl("check", NAME)
+        self.assertEqual(status, 1)
+        self.assertIn("Connection refused", out)
+
+    def test_relayd_is_a_node_too(self):
+        """The same by relayd's own API: --serve_config, and the policy's capabilities in place of Peers."""
+        with tempfile.TemporaryDirectory() as folder:
+            config = node_config(self.authority, "127.0.0.1:1", proxy=str(self.web.port))
+            for name in ("Listen", "Peers"):
+                del config[name]
+            with open(f"{folder}/serve.json", "w", encoding="ascii") as file:
+                json.dump(config, file)
+            node = self.start(Frontend([], f"--serve_config={folder}/serve.json", listen="127.0.0.1:0", peers=[
+                {"prefix": "127.0.0.0/8", "capabilities": ["admin", "ingress"]}]))
+            self.frontend = self.start(Frontend([route(NAME, node.api)]))
+            for version in ("--http1.1", "--http2"):
+                self.assertEqual(curl(self.frontend, f"https://{NAME}/x", self.authority, version), b"served /x\n")
+            self.assertEqual(node.metrics().get("funnel_node_accepted_total"), 2)
+            for method, wanted in (("GET", 405), ("POST", 400)):
+                self.assertEqual(node.call(method, "/v0/ingress")[0], wanted)
+            with connect_tls(self.frontend, self.authority) as sock:
+                node.signal(signal.SIGUSR1)
+                wait_until(lambda: node.call("GET", "/readyz")[0] == 503, "draining")
+                self.assertEqual(node.call("POST", "/v0/ingress")[0], 503)
+                sock.sendall(f"GET /y HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
+                answer = b""
+                while block := sock.recv(65536):
+                    answer += block
+                self.assertIn(b"served /y", answer)
+            self.assertEqual(node.wait(), 0)
+
+    def test_without_a_serve_config_there_is_nothing(self):
+        node = self.start(Frontend([], peers=[{"prefix": "127.0.0.0/8", "capabilities": ["admin", "ingress"]}]))
+        self.assertEqual(node.call("POST", "/v0/ingress")[::2], (404, "unsupported peerapi path\n"))
+
 
 if __name__ == "__main__":
-    e2e.main(funnel.TOOLS, funnel.BINARIES)
+    e2e.main(funnel.TOOLS, (*funnel.BINARIES, "relayctl"))

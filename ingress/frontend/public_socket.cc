@@ -1,4 +1,4 @@
-#include "ingress/frontend/tcp_socket.h"
+#include "ingress/frontend/public_socket.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 
+#include "ingress/tcp_socket.h"
 #include "relay/control/text.h"
 
 namespace ingress {
@@ -25,50 +26,6 @@ absl::Status ListenError(const AddrPort& addr, int error) {
 }
 
 }  // namespace
-
-AddrPort FromSockaddr(const sockaddr_storage& address) {
-  AddrPort addr;
-  if (address.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof(v4));
-    std::array<uint8_t, 4> ip{};
-    std::memcpy(ip.data(), &v4.sin_addr, ip.size());
-    return AddrPort::FromIpv4(ip, ntohs(v4.sin_port));
-  }
-  if (address.ss_family != AF_INET6) return addr;
-  sockaddr_in6 v6{};
-  std::memcpy(&v6, &address, sizeof(v6));
-  std::memcpy(addr.ip.data(), &v6.sin6_addr, addr.ip.size());
-  addr.port = ntohs(v6.sin6_port);
-  if (addr.IsLinkLocal() && !addr.IsIpv4()) addr.scope = v6.sin6_scope_id;
-  return addr;
-}
-
-socklen_t ToSockaddr(const AddrPort& addr, sockaddr_storage& out) {
-  out = {};
-  if (addr.IsIpv4()) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(addr.port);
-    std::memcpy(&v4.sin_addr, addr.ip.data() + 12, 4);
-    std::memcpy(&out, &v4, sizeof(v4));
-    return sizeof(v4);
-  }
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(addr.port);
-  v6.sin6_scope_id = addr.scope;
-  std::memcpy(&v6.sin6_addr, addr.ip.data(), addr.ip.size());
-  std::memcpy(&out, &v6, sizeof(v6));
-  return sizeof(v6);
-}
-
-AddrPort LocalAddress(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof(address);
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
-  return FromSockaddr(address);
-}
 
 void SetConnectionOptions(int fd, std::chrono::seconds keepalive) {
   SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -90,11 +47,6 @@ absl::StatusOr<relay::Fd> OpenListener(const AddrPort& addr, bool v6_only) {
     return ListenError(addr, errno);
   }
   return fd;
-}
-
-void ResetOnClose(int fd) {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
 }  // namespace ingress
