@@ -53,10 +53,12 @@ struct ConfigWatch::Shared : std::enable_shared_from_this<ConfigWatch::Shared> {
   std::condition_variable wake;
   EventLoop* loop = nullptr;  // nullptr: nobody waits for anything any more.
   bool reload = false;
+  std::shared_ptr<const ServeConfig> refused, instead;
   bool ended = false;
 
   absl::Status ReadConfig();
   bool ReadCertificates();
+  bool Restore();
   void Look(bool forced);
   void Serve();
   void Tell();
@@ -81,8 +83,17 @@ bool ConfigWatch::Shared::ReadCertificates() {
   return true;
 }
 
+// Was the newest config refused by who was told?
+bool ConfigWatch::Shared::Restore() {
+  const std::lock_guard lock(mutex);
+  const bool is_newest = refused != nullptr && refused == newest.config;
+  if (is_newest) newest.config = instead;
+  refused = instead = nullptr;
+  return is_newest;
+}
+
 void ConfigWatch::Shared::Look(bool forced) {
-  bool is_new = false;
+  bool is_new = Restore();
   std::optional<bool> read;
   if (forced || FileIdentity::Of(options.path) != identity) {
     if (const absl::Status bad = ReadConfig(); !bad.ok()) {
@@ -122,7 +133,7 @@ void ConfigWatch::Shared::Tell() {
 void ConfigWatch::Shared::Serve() {
   std::unique_lock lock(mutex);
   while (loop != nullptr) {
-    wake.wait_for(lock, options.period, [this] { return loop == nullptr || reload; });
+    wake.wait_for(lock, options.period, [this] { return loop == nullptr || reload || refused != nullptr; });
     if (loop == nullptr) break;
     const bool forced = std::exchange(reload, false);
     lock.unlock();
@@ -156,6 +167,13 @@ ConfigWatch::~ConfigWatch() {
   const bool ended = shared_->wake.wait_for(lock, kPatience, [this] { return shared_->ended; });
   lock.unlock();
   ended ? thread_.join() : thread_.detach();
+}
+
+void ConfigWatch::Refuse(std::shared_ptr<const ServeConfig> config, std::shared_ptr<const ServeConfig> before) {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->refused = std::move(config);
+  shared_->instead = std::move(before);
+  shared_->wake.notify_all();
 }
 
 void ConfigWatch::Reload() {

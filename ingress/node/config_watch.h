@@ -47,6 +47,9 @@ class ConfigWatch {
 
   // Reads the config now, changed or not (SIGHUP), and what certificates changed. Any thread.
   void Reload();
+  // `config`, which `changed` was told, cannot be used: `before` is in force again, and `changed` is told so with its
+  // certificates, unless there is a newer one meanwhile. Any thread.
+  void Refuse(std::shared_ptr<const ServeConfig> config, std::shared_ptr<const ServeConfig> before);
   // The newest that `changed` was told, at first what Start read. Loop's thread.
   const Snapshot& current() const;
 

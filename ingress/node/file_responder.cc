@@ -28,8 +28,16 @@ constexpr size_t kPiece = 65'536;
 
 class FileResponder final : public HttpResponder {
  public:
-  FileResponder(HttpTransaction& transaction, ResponseHead head, relay::Fd file, FilePart part)
-      : transaction_(transaction), head_(std::move(head)), file_(std::move(file)), at_(part.begin), left_(part.size) {}
+  FileResponder(HttpTransaction& transaction, ResponseHead head, relay::Fd file, FilePart part, OpenFiles& open)
+      : transaction_(transaction),
+        head_(std::move(head)),
+        file_(std::move(file)),
+        at_(part.begin),
+        left_(part.size),
+        open_(open) {
+    open_.now.Add(1);
+  }
+  ~FileResponder() override { open_.now.Set(open_.now.Get() - 1); }
 
   void Start() override {
     transaction_.SendHead(head_);
@@ -56,6 +64,7 @@ class FileResponder final : public HttpResponder {
   const ResponseHead head_;
   relay::Fd file_;
   uint64_t at_, left_;
+  OpenFiles& open_;
 };
 
 // What a path leads to.
@@ -81,7 +90,11 @@ FileVersion VersionOf(const struct stat& status) {
 }
 
 std::unique_ptr<HttpResponder> Serve(HttpTransaction& transaction, const RequestHead& request, Found file,
-                                     std::string_view name) {
+                                     std::string_view name, OpenFiles& open) {
+  if (open.now.Get() >= open.most) {
+    open.refused.Add(1);
+    return MakeErrorResponder(transaction, 503, "too many files are open", {{"Retry-After", "1"}});
+  }
   const FileVersion version = VersionOf(file.status);
   const FilePart part = WantedPart(request, version);
   HttpFields fields = {{"Date", FormatHttpDate(std::time(nullptr))},
@@ -104,19 +117,20 @@ std::unique_ptr<HttpResponder> Serve(HttpTransaction& transaction, const Request
     head.fields.emplace_back("X-Content-Type-Options", "nosniff");
   }
   const FilePart sent = whole ? part : FilePart{};
-  return std::make_unique<FileResponder>(transaction, std::move(head), std::move(file.fd), sent);
+  return std::make_unique<FileResponder>(transaction, std::move(head), std::move(file.fd), sent, open);
 }
 
 }  // namespace
 
 std::unique_ptr<HttpResponder> MakeFileResponder(HttpTransaction& transaction, const RequestHead& request,
-                                                 const std::string& root, std::string_view path) {
+                                                 const std::string& root, std::string_view path,
+                                                 OpenFiles& open_files) {
   if (request.method != "GET" && request.method != "HEAD") {
     return MakeErrorResponder(transaction, 405, "method not allowed", {{"Allow", "GET, HEAD"}});
   }
   const auto not_found = [&] { return MakeErrorResponder(transaction, 404, "not found"); };
   Found base = Look(relay::Fd(open(root.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)));
-  if (base.is_file() && path == "/") return Serve(transaction, request, std::move(base), root);
+  if (base.is_file() && path == "/") return Serve(transaction, request, std::move(base), root, open_files);
   if (!base.is_folder()) return not_found();
 
   std::string name(path.substr(std::min(path.find_first_not_of('/'), path.size())));
@@ -132,7 +146,7 @@ std::unique_ptr<HttpResponder> MakeFileResponder(HttpTransaction& transaction, c
     name += "index.html";
     found = Look(OpenBeneath(base.fd.get(), name));
   }
-  return found.is_file() ? Serve(transaction, request, std::move(found), name) : not_found();
+  return found.is_file() ? Serve(transaction, request, std::move(found), name, open_files) : not_found();
 }
 
 }  // namespace ingress

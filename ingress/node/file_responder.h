@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "ingress/node/http_exchange.h"
+#include "ingress/node/https_stats.h"
 
 namespace ingress {
 
@@ -17,9 +18,9 @@ namespace ingress {
 //
 // Files are read on the loop's thread, 64 KiB at a time as the client takes them: what a node serves is in the page
 // cache or on a local disk, and a thread of its own would cost more than it saves. Network file systems are no good
-// here.
+// here. As long as one is sent it is open, of which there are `open.most` at most (503); `open` outlives the responder.
 std::unique_ptr<HttpResponder> MakeFileResponder(HttpTransaction& transaction, const RequestHead& request,
-                                                 const std::string& root, std::string_view path);
+                                                 const std::string& root, std::string_view path, OpenFiles& open);
 
 }  // namespace ingress
 

@@ -7,7 +7,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "ingress/node/content_type.h"
 #include "ingress/node/file_conditions.h"
@@ -51,19 +53,20 @@ struct FileResponderTest : testing::Test {
                       size_t piece = SIZE_MAX) const {
     return AskOf(root, path, std::move(fields), method, piece);
   }
-  static FakeTransaction AskOf(const fs::path& served, std::string_view path, HttpFields fields = {},
-                               std::string_view method = "GET", size_t piece = SIZE_MAX) {
+  FakeTransaction AskOf(const fs::path& served, std::string_view path, HttpFields fields = {},
+                        std::string_view method = "GET", size_t piece = SIZE_MAX) const {
     RequestHead request;
     request.method = method;
     request.target = text::Cat("/mount", path);
     request.fields = std::move(fields);
     FakeTransaction transaction;
-    const auto responder = MakeFileResponder(transaction, request, served.string(), path);
+    const auto responder = MakeFileResponder(transaction, request, served.string(), path, open);
     transaction.Run(*responder, piece);
     return transaction;
   }
 
   fs::path top, root;
+  mutable OpenFiles open;
 };
 
 TEST_F(FileResponderTest, AFile) {
@@ -101,7 +104,7 @@ TEST_F(FileResponderTest, NothingOutsideOfTheFolder) {
 }
 
 TEST_F(FileResponderTest, NorWithoutOpenat2) {
-  const relay::Fd folder(open(root.c_str(), O_RDONLY | O_DIRECTORY));
+  const relay::Fd folder(::open(root.c_str(), O_RDONLY | O_DIRECTORY));
   const auto opens = [&](const std::string& path) { return OpenBeneathByWalking(folder.get(), path).get() >= 0; };
   for (const std::string path : {"", "a b.txt", "sub", "sub/index.html", "/sub//./index.html"}) {
     EXPECT_TRUE(opens(path)) << path;
@@ -195,12 +198,35 @@ TEST_F(FileResponderTest, AFileThatIsCutShortMeanwhile) {
   request.target = "/large";
   FakeTransaction transaction;
   transaction.room = 1000;
-  const auto responder = MakeFileResponder(transaction, request, root.string(), "/large");
+  const auto responder = MakeFileResponder(transaction, request, root.string(), "/large", open);
   responder->Start();
   fs::resize_file(root / "large", 10);
   transaction.taken = 0;
   responder->OnSendReady();
   EXPECT_TRUE(transaction.aborted && !transaction.finished);
+}
+
+// Who asks and takes nothing must not have all descriptors in the end.
+TEST_F(FileResponderTest, SoManyAreOpenAtOnce) {
+  Write(root / "large", std::string(200'000, 'x'));
+  open.most = 2;
+  RequestHead request;
+  request.method = "GET";
+  FakeTransaction transaction;
+  transaction.room = 1000;
+  std::vector<std::unique_ptr<HttpResponder>> stalled;
+  for (int i = 0; i < 2; ++i) {
+    stalled.push_back(MakeFileResponder(transaction, request, root.string(), "/large", open));
+    stalled.back()->Start();
+  }
+  EXPECT_EQ(open.now.Get(), 2U);
+  const FakeTransaction refused = Ask("/large");
+  EXPECT_EQ(refused.head.status, 503);
+  EXPECT_EQ(refused.Field("Retry-After"), "1");
+  EXPECT_EQ(open.refused.Get(), 1U);
+  stalled.clear();
+  EXPECT_EQ(Ask("/large").head.status, 200);
+  EXPECT_EQ(open.now.Get(), 0U);
 }
 
 TEST(HttpDateTest, ThereAndBack) {

@@ -83,6 +83,19 @@ TEST_F(FunnelBoundsTest, AsManyAsMayWaitForAcceptWait) {
   EXPECT_EQ(StatusLine("node.example:443", Source(998)), kFull);
 }
 
+TEST_F(FunnelBoundsTest, ThereIsABoundOfOneSource) {
+  options_.max_active_per_source = 2;
+  Start(WebConfig());
+  TlsClient first = Tls("node.example:443", {.name = "node.example"}, "[2001:db8::1]:1");
+  ASSERT_TRUE(first.Handshake());
+  Peer second = Switch("node.example:443", "[2001:db8::2]:2");
+  EXPECT_EQ(StatusLine("node.example:443", "[2001:db8::3]:3"), kFull);
+  EXPECT_EQ(StatusLine("node.example:443"), kOk);
+  { const Peer gone = std::move(second); }
+  EXPECT_TRUE(thread_.Await([&] { return stats().active.Get() == 1; }));
+  EXPECT_EQ(StatusLine("node.example:443", "[2001:db8::3]:3"), kOk);
+}
+
 TEST_F(FunnelBoundsTest, ThereIsABoundOfAll) {
   options_.max_active = 2;
   Start(WebConfig());

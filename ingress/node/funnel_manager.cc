@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -42,12 +43,18 @@ std::string ProxyHeaderOf(const TcpPort& port, const AddrPort& source, const Add
   return {};
 }
 
+size_t MaxPerSource(const FunnelManager::Options& options) {
+  if (options.max_active_per_source != 0) return options.max_active_per_source;
+  return std::max(options.max_active / 2, FunnelManager::kMaxHandshakesPerSource);
+}
+
 class Manager : public FunnelManager {
  public:
   Manager(EventLoop& loop, HttpsService& https, const Options& options)
       : loop_(loop),
         https_(https),
         options_(options),
+        max_per_source_(MaxPerSource(options)),
         closer_(std::make_shared<LingeringCloser>(loop)),
         without_certificate_(SSL_CTX_new(TLS_server_method())),
         forwards_(loop, options, stats_),
@@ -98,6 +105,8 @@ class Manager : public FunnelManager {
   HttpsService& https_;
   const Options options_;
   const std::shared_ptr<Stats> stats_ = std::make_shared<Stats>();
+  const std::shared_ptr<ActiveSources> active_sources_ = std::make_shared<ActiveSources>();
+  const size_t max_per_source_;
   const std::shared_ptr<LingeringCloser> closer_;
   const std::unique_ptr<SSL_CTX, FreeContext> without_certificate_;
   std::shared_ptr<const ServeConfig> config_ = std::make_shared<ServeConfig>();
@@ -116,10 +125,11 @@ const TcpPort* Manager::FindPort(const HostPort& target) const {
 }
 
 bool Manager::IsCrowded(const IngressRequest& request) const {
-  if (stats_->active.Get() >= options_.max_active) return true;
+  const Prefix source = Prefix::OfSource(request.source);
+  if (stats_->active.Get() >= options_.max_active || active_sources_->Of(source) >= max_per_source_) return true;
   if (IsRaw(FindPort(request.target))) return false;
   if (pending_.size() >= kMaxHandshakes) return true;
-  const auto of_source = pending_per_source_.find(Prefix::OfSource(request.source));
+  const auto of_source = pending_per_source_.find(source);
   if (of_source != pending_per_source_.end() && of_source->second >= kMaxHandshakesPerSource) return true;
   const auto listener = listeners_.Find(request.target);
   return listener != nullptr && listener->finished.size() + listener->handshaking >= kMaxFinished;
@@ -145,7 +155,7 @@ void Manager::Take(relay::Fd fd, std::string behind, const IngressRequest& reque
     local = LocalAddr(fd.get());
     local.port = request.target.port;
   }
-  ActiveCount active(stats_);
+  ActiveCount active(stats_, active_sources_, Prefix::OfSource(request.source));
   if (!IsRaw(port)) {
     return BeginHandshake(std::move(fd), std::move(behind),
                           std::make_unique<Pending>(Pending{.request = request,

@@ -40,6 +40,9 @@ class FunnelManager : public IngressTargets {
     Duration dial_timeout = std::chrono::seconds(5);  // Of a TCPForward's backend.
     Duration idle_time = std::chrono::hours(1);       // Of a TCPForward.
     size_t max_active = 8192;                         // Two descriptors each: beyond, HasRoom is false.
+    // Of them of one client's /32 or /64. A forward may be idle for an hour: who opens them must not keep everybody
+    // else out. 0: half of max_active, but what may be in handshakes in any case.
+    size_t max_active_per_source = 0;
   };
 
   struct Stats {                 // Written by the loop's thread; read by any.

@@ -1,12 +1,10 @@
 #include "ingress/node/funnel_node.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -29,8 +27,7 @@ using relay::LogLevel;
 
 constexpr Duration kDrainLook = std::chrono::milliseconds(50);
 constexpr Duration kExpiryLook = std::chrono::hours(24);
-constexpr double kWarnDays = 14;        // An ACME client renews at 30.
-constexpr size_t kOwnDescriptors = 64;  // Files, listeners, the loop's own; beside the limits of servers.
+constexpr double kWarnDays = 14;  // An ACME client renews at 30.
 
 sigset_t ServedSignals() {
   sigset_t set;
@@ -39,26 +36,13 @@ sigset_t ServedSignals() {
   return set;
 }
 
-// Raised to what the machine allows; the connections are fitted to it.
-FunnelManager::Options FitToDescriptors(const PeerApiServer::Options& api) {
-  FunnelManager::Options options;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return options;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  const size_t others = api.max_connections + kOwnDescriptors;
-  const size_t left = limit.rlim_cur > others ? limit.rlim_cur - others : 0;
-  options.max_active = std::clamp<size_t>(left / 2, 1, options.max_active);
-  return options;
-}
-
 class Node : private EventLoop::Handler {
  public:
   explicit Node(const NodeParts& parts)
       : parts_(parts),
         loop_(parts.loop),
-        manager_(FunnelManager::Make(loop_, parts.https, FitToDescriptors({}))),
-        server_(PeerApiServer::Make(loop_, *manager_, {})),
+        manager_(FunnelManager::Make(loop_, parts.https, {.max_active = parts.descriptors.active})),
+        server_(PeerApiServer::Make(loop_, *manager_, {.max_connections = parts.descriptors.peerapi})),
         figures_(manager_->stats(), server_->stats(), parts.more_metrics),
         drain_(loop_, [this] { EndDrain(); }),
         expiry_(loop_, [this] { WarnOfExpiry(); }) {}
@@ -87,6 +71,7 @@ class Node : private EventLoop::Handler {
   relay::Fd signals_;
   Timer drain_, expiry_;
   bool draining_ = false;
+  std::shared_ptr<const ServeConfig> applied_;
   bool listen_failed_ = false;  // Of the config that was read last.
   std::unique_ptr<ConfigWatch> watch_;
 };
@@ -128,14 +113,14 @@ void Node::OnEvents(uint32_t) {
   loop_.Stop();
 }
 
-// An address that cannot be bound refuses the whole config, as any other mistake in it does; certificates are new all
-// the same.
+// An address that cannot be bound refuses the whole config, as any other mistake in it does.
 absl::Status Node::Apply(const ConfigWatch::Snapshot& snapshot) {
-  manager_->SetCertificates(snapshot.certificates);
   if (!draining_) {
     if (absl::Status status = server_->SetConfig(snapshot.config); !status.ok()) return status;
   }
   manager_->SetConfig(snapshot.config);
+  manager_->SetCertificates(snapshot.certificates);
+  applied_ = snapshot.config;
   figures_.Set(snapshot.config, snapshot.certificates);
   return absl::OkStatus();
 }
@@ -145,6 +130,8 @@ void Node::OnChanged(const ConfigWatch::Snapshot& snapshot) {
   listen_failed_ = !applied.ok();
   if (applied.ok()) return WarnOfExpiry();
   Log(LogLevel::kError, "serve config refused, the old one stays", {{"error", std::string(applied.message())}});
+  // Else the certificates that are looked after would be those of a config that is not in force.
+  if (applied_ != snapshot.config) watch_->Refuse(snapshot.config, applied_);
 }
 
 void Node::OnRead(bool good) {

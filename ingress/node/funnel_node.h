@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "ingress/event_loop.h"
 #include "ingress/node/config_watch.h"
+#include "ingress/node/descriptor_shares.h"
 #include "ingress/node/funnel_manager.h"
 #include "ingress/node/funnel_node_flags.h"
 #include "ingress/node/node_figures.h"
@@ -20,6 +21,7 @@ struct NodeParts {
   HttpsService& https;
   NodeFigures::More more_metrics = {};
   std::function<void()> drain_https = {};  // No requests after those under way.
+  DescriptorShares descriptors = DescriptorShares::Of(RaiseDescriptorLimit());
 };
 
 // Signals that RunNode answers. Blocked before any thread starts.

@@ -32,12 +32,14 @@ int Print(const ingress::NodeReport& report) {
 
 absl::Status Serve(const ingress::NodeOptions& options) {
   ingress::EventLoop loop;
-  const std::unique_ptr<ingress::HttpsServer> https = ingress::MakeHttpsService(loop);
+  const auto descriptors = ingress::DescriptorShares::Of(ingress::RaiseDescriptorLimit());
+  const std::unique_ptr<ingress::HttpsServer> https = ingress::MakeHttpsService(loop, {.max_files = descriptors.files});
   return ingress::RunNode(
       options, {.loop = loop,
                 .https = *https,
                 .more_metrics = [&](auto& out) { ingress::CollectHttps(https->stats(), https->backends(), out); },
-                .drain_https = [&] { https->Drain(); }});
+                .drain_https = [&] { https->Drain(); },
+                .descriptors = descriptors});
 }
 
 }  // namespace

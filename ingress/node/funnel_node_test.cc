@@ -143,6 +143,22 @@ TEST_F(FunnelNodeTest, ReloadsAndKeepsTheOldConfigIfTheNewOneIsBad) {
   EXPECT_EQ(client.Receive(), "still here");
 }
 
+// The old config goes on with its certificates, and notices their renewal.
+TEST_F(FunnelNodeTest, ARefusedConfigLeavesTheCertificatesAlone) {
+  Start();
+  const TestListener taken;
+  WriteFile(Cat(R"({"Listen": [")", taken.addr().ToString(), R"("], "Certificates": []})"));
+  EXPECT_TRUE(AwaitMetric("funnel_node_config_reloads_total{result=\"failed\"} 1"));
+  Client();
+  const std::string key = TestFolder() + "/node.example.key";
+  const std::string away = key + ".away";
+  ASSERT_EQ(std::rename(key.c_str(), away.c_str()), 0);
+  EXPECT_TRUE(AwaitMetric("funnel_node_certificate_good{name=\"node.example\"} 0"));
+  ASSERT_EQ(std::rename(away.c_str(), key.c_str()), 0);
+  EXPECT_TRUE(AwaitMetric("funnel_node_certificate_good{name=\"node.example\"} 1"));
+  Client();
+}
+
 TEST_F(FunnelNodeTest, DrainsUntilItIsEmpty) {
   Start();
   TlsClient client = Client();

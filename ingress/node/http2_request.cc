@@ -69,6 +69,7 @@ std::variant<RequestHead, int> Http2Request::Finish(bool has_body) {
 }
 
 HttpFields Http2Request::TakeTrailers() {
+  if (size_ > kMaxHead) trailers_.clear();
   CleanTrailers(trailers_);
   return std::exchange(trailers_, {});
 }

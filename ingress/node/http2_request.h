@@ -26,7 +26,8 @@ class Http2Request {
   bool wants_continue() const { return expect_continue_; }
   bool is_head() const { return method_ == "HEAD"; }
 
-  // After Finish, Add adds to these.
+  // After Finish, Add adds to these. All or none: beyond kMaxHead they are dropped, as those may who pass them on (RFC
+  // 9110 section 6.5.1); a part of them would say something else.
   HttpFields TakeTrailers();
 
  private:

@@ -91,5 +91,14 @@ TEST(Http2RequestTest, TrailersAreApart) {
   EXPECT_THAT(request.TakeTrailers(), IsEmpty());
 }
 
+TEST(Http2RequestTest, TrailersAreAllThereOrNone) {
+  Http2Request request;
+  for (const auto& [name, value] : Get({{":authority", "a"}})) request.Add(name, value);
+  request.Finish(true);
+  request.Add("x-sum", "1");
+  request.Add("x-much", std::string(Http2Request::kMaxHead, 'a'));
+  EXPECT_THAT(request.TakeTrailers(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace ingress

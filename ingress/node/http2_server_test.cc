@@ -294,5 +294,19 @@ TEST_F(Http2ServerTest, ExpectIsAnswered) {
   EXPECT_EQ(client->replies[id].head, "100 200 content-length=2");
 }
 
+// A backend that says it unasked, and again and again.
+TEST_F(Http2ServerTest, ContinueIsSaidOnceAndIfAsked) {
+  backend.on_start = [](Exchanged& exchange) {
+    for (int i = 0; i < 3; ++i) exchange.transaction->SendHead({.status = 100, .fields = {}, .content_length = {}});
+    FakeBackend::Answer(exchange, "ok");
+  };
+  Serve();
+  const int32_t unasked = client->Ask(Client::Get("/"));
+  const int32_t asked = client->Ask(Client::With(Client::Get("/"), "expect", "100-continue"));
+  client->Talk();
+  EXPECT_EQ(client->replies[unasked].head, "200 content-length=2");
+  EXPECT_EQ(client->replies[asked].head, "100 200 content-length=2");
+}
+
 }  // namespace
 }  // namespace ingress

@@ -57,8 +57,9 @@ Http2Stream::~Http2Stream() {
 
 void Http2Stream::Answer(std::unique_ptr<HttpResponder> responder) {
   responder_ = std::move(responder);
+  continue_due_ = request_.wants_continue();
   responder_->Start();
-  if (request_.wants_continue() && !head_sent_) SendHead({.status = 100, .fields = {}, .content_length = {}});
+  if (continue_due_ && !head_sent_) SendHead({.status = 100, .fields = {}, .content_length = {}});
 }
 
 void Http2Stream::Refuse(int status) {
@@ -125,6 +126,7 @@ void Http2Stream::SubmitHead(const ResponseHead& head, bool with_body) {
 void Http2Stream::SendHead(const ResponseHead& head) {
   if (closed_ || done_ || head_sent_) return;
   if (head.status < 200) {
+    if (head.status == 100 && !std::exchange(continue_due_, false)) return;
     const NameValues values = ToNameValues(head);
     nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, id_, nullptr, values.data(), values.size(), nullptr);
     return wake_.Schedule();

@@ -76,8 +76,9 @@ class Http2Stream final : public HttpTransaction {
   std::string body_;                       // From body_at_ on it is yet to be sent.
   size_t body_at_ = 0;
   HttpFields trailers_;
-  size_t unconsumed_ = 0;  // Of the request's body.
-  size_t drained_ = 0;     // Of it.
+  size_t unconsumed_ = 0;      // Of the request's body.
+  size_t drained_ = 0;         // Of it.
+  bool continue_due_ = false;  // 100 was asked for and not said yet.
   bool head_sent_ = false;
   bool no_body_ = false;
   bool aborted_ = false;

@@ -8,6 +8,7 @@ void CollectHttps(const HttpsStats& stats, const BackendCounters& backends,
                   std::vector<prometheus::MetricFamily>& out) {
   Collector collect(out);
   collect.Gauge("funnel_node_http_connections", "HTTPS connections.", stats.connections.Get());
+  collect.Gauge("funnel_node_http_open_files", "Files that are being sent.", stats.files.now.Get());
   collect.Count("funnel_node_http_requests_total", "HTTP requests.", stats.requests);
   collect.Count("funnel_node_http_upgrades_total", "WebSockets begun.", stats.upgrades);
   collect.CountEach("funnel_node_http_responses_total", "Final HTTP responses.", "class",
@@ -18,6 +19,8 @@ void CollectHttps(const HttpsStats& stats, const BackendCounters& backends,
                      {"5xx", stats.responses[5]}});
   collect.CountEach("funnel_node_http_refused_total", "Requests and connections refused or cut short.", "reason",
                     {{"limit", stats.refused_limit},
+                     {"source_limit", stats.refused_source},
+                     {"files", stats.files.refused},
                      {"smuggling", stats.refused_smuggling},
                      {"malformed", stats.refused_malformed},
                      {"misdirected", stats.misdirected},

@@ -18,6 +18,9 @@ class HttpsServer : public HttpsService {
   // Open at once: what 256 handshakes under way grow to in a browser's idle time, at about 100 KB each within requests.
   // Beyond, a connection is closed at once, HTTP/1.1 with a 503; it is counted.
   static constexpr size_t kMaxConnections = 1024;
+  // Of them of one client's /32 or /64: who opens connections and asks for nothing must not keep everybody else out. An
+  // office behind one address has room for what 80 browsers open by HTTP/1.1.
+  static constexpr size_t kMaxPerSource = kMaxConnections / 2;
 
   // No requests after those that are being answered; then each connection closes.
   virtual void Drain() = 0;
@@ -27,6 +30,8 @@ class HttpsServer : public HttpsService {
 
 struct HttpsOptions {
   size_t max_connections = HttpsServer::kMaxConnections;
+  size_t max_per_source = HttpsServer::kMaxPerSource;
+  size_t max_files = OpenFiles::kMost;
   BackendFactory proxy = nullptr;  // Instead of what speaks to backends.
 };
 std::unique_ptr<HttpsServer> MakeHttpsService(EventLoop& loop, HttpsOptions options = {});

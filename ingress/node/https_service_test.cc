@@ -24,9 +24,10 @@ std::shared_ptr<const ServeConfig> Config(std::string_view text) {
 }
 
 struct HttpsServiceTest : testing::Test {
-  void Connect(MemoryClient& client, bool h2 = false, std::string_view text = "hello") {
+  void Connect(MemoryClient& client, bool h2 = false, std::string_view text = "hello",
+               std::string_view source = "203.0.113.7:4711") {
     FunnelConnection connection{.stream = client.TakeStream(),
-                                .source = *AddrPort::Parse("203.0.113.7:4711"),
+                                .source = *AddrPort::Parse(source),
                                 .target = *HostPort::Parse("node.example:443")};
     service->Serve(std::move(connection), h2, Config(text));
   }
@@ -86,6 +87,25 @@ TEST_F(HttpsServiceTest, NoMoreConnectionsThanTheLimit) {
   Settle(loop);
   MemoryClient again(loop);
   Connect(again);
+  EXPECT_TRUE(Ask(again, "/").ends_with("hello"));
+}
+
+TEST_F(HttpsServiceTest, OneClientDoesNotKeepOthersOut) {
+  service = MakeHttpsService(loop, {.max_connections = 50, .max_per_source = 20});
+  std::list<MemoryClient> clients;
+  for (size_t i = 0; i < 21; ++i) {
+    Connect(clients.emplace_back(loop), false, "hello", text::Cat("[2001:db8::", i, "]:", 1000 + i));
+  }
+  Settle(loop);
+  EXPECT_TRUE(clients.back().Receive().starts_with("HTTP/1.1 503 "));
+  EXPECT_EQ(service->stats().refused_source.Get(), 1u);
+  MemoryClient other(loop);
+  Connect(other);
+  EXPECT_TRUE(Ask(other, "/").ends_with("hello"));
+  clients.front().EndWrite();
+  Settle(loop);
+  MemoryClient again(loop);
+  Connect(again, false, "hello", "[2001:db8::77]:1");
   EXPECT_TRUE(Ask(again, "/").ends_with("hello"));
 }
 

@@ -3,17 +3,29 @@
 #define RELAYD_INGRESS_NODE_HTTPS_STATS_H_
 
 #include <array>
+#include <cstddef>
 
 #include "relay/core/counters.h"
 
 namespace ingress {
 
+// Files that Path handlers have open. Each stream of h2 may ask for one and take nothing of it: without a bound, a few
+// clients would have all descriptors, and a buffer for each.
+struct OpenFiles {
+  static constexpr size_t kMost = 1024;
+
+  size_t most = kMost;
+  relay::Counter now;
+  relay::Counter refused;
+};
+
 // Written by the loop's thread; read by any.
 struct HttpsStats {
-  relay::Counter connections;    // Open now.
-  relay::Counter refused_limit;  // HttpsService::kMaxConnections are open.
-  relay::Counter requests;       // Heads that were read whole and are HTTP.
-  relay::Counter upgrades;       // To WebSocket.
+  relay::Counter connections;     // Open now.
+  relay::Counter refused_limit;   // HttpsServer::kMaxConnections are open.
+  relay::Counter refused_source;  // kMaxPerSource of the client's.
+  relay::Counter requests;        // Heads that were read whole and are HTTP.
+  relay::Counter upgrades;        // To WebSocket.
   // Final heads sent, by hundreds: [2] is 2xx. [1]: 101.
   std::array<relay::Counter, 6> responses;
   relay::Counter refused_smuggling;  // Requests that some other reader of the same bytes might frame otherwise.
@@ -24,6 +36,7 @@ struct HttpsStats {
   relay::Counter aborted;    // Answers cut short, by either side.
   relay::Counter h2_errors;  // h2 connections that broke the protocol.
   relay::Counter floods;     // h2 connections closed for resets and the like.
+  OpenFiles files;
 
   void CountResponse(int status) {
     const auto hundreds = static_cast<size_t>(status / 100);

@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -77,6 +78,7 @@ class Server : public PeerApiServer {
   std::map<AddrPort, std::unique_ptr<Listener>> listeners_;  // By the address that was asked for.
   absl::flat_hash_map<PeerApiConnection*, Connection> connections_;
   absl::flat_hash_map<Prefix, size_t> per_source_;
+  size_t strangers_ = 0;  // All of per_source_.
   relay::LogLimiter log_limiter_;
 };
 
@@ -124,9 +126,11 @@ void Server::Listener::OnEvents(uint32_t) {
 bool Server::CountSource(const AddrPort& remote, bool& limited) {
   limited = !config_->peers.Find(remote, {}).Has(relay::Capability::kIngress);
   if (!limited) return true;
+  if (strangers_ >= std::max<size_t>(options_.max_connections / 2, 1)) return false;
   size_t& of_source = per_source_[Prefix::OfSource(remote)];
   if (of_source >= options_.max_per_source) return false;
   ++of_source;
+  ++strangers_;
   return true;
 }
 
@@ -162,6 +166,7 @@ void Server::OnEnd(PeerApiConnection& connection, End end) {
   }
   const auto found = connections_.find(&connection);
   if (found->second.limited) {
+    --strangers_;
     const auto of_source = per_source_.find(Prefix::OfSource(connection.remote()));
     if (--of_source->second == 0) per_source_.erase(of_source);
   }

@@ -25,7 +25,8 @@ class PeerApiServer {
     Duration idle_time = std::chrono::seconds(60);    // Before the first byte.
     size_t max_connections = 1024;                    // Whose request is still to come.
     // Of a /32 or /64 without the ingress capability. One with it is a frontend, whose clients are many: the limits
-    // per client are the manager's.
+    // per client are the manager's. All of the others have half of max_connections: however many of an overlay's nodes
+    // go wrong, frontends get in.
     size_t max_per_source = 64;
   };
 
@@ -35,7 +36,7 @@ class PeerApiServer {
     relay::Counter connections;  // Now, before they have asked.
     relay::Counter accepted;
     relay::Counter refused_limit;   // max_connections.
-    relay::Counter refused_source;  // max_per_source.
+    relay::Counter refused_source;  // max_per_source, or all of those without the capability.
     relay::Counter accept_failed;   // No descriptors, say.
     relay::Counter timed_out;       // Closed within a request.
     std::array<relay::Counter, kStatuses.size()> refused;

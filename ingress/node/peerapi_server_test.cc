@@ -124,6 +124,20 @@ TEST_F(PeerApiServerTest, SourcesWithoutTheCapabilityHaveALimitOfTheirOwn) {
   EXPECT_EQ(thread_.Call([&] { return server_->stats().refused_source.Get(); }), 1U);
 }
 
+TEST_F(PeerApiServerTest, FrontendsGetInPastAllOthers) {
+  api_options_.max_connections = 4;
+  std::string config = WebConfig();
+  const std::string frontend = config;
+  config.replace(config.find("\"ingress\""), 9, "\"relay\"");
+  Start(config);
+  const Peer a = Connect(), b = Connect();
+  EXPECT_TRUE(thread_.Await([&] { return server_->stats().connections.Get() == 2; }));
+  EXPECT_EQ(Connect().ReceiveAll(), "");
+  EXPECT_EQ(thread_.Call([&] { return server_->stats().refused_source.Get(); }), 1U);
+  SetConfig(frontend);
+  EXPECT_EQ(StatusLine("node.example:443"), "HTTP/1.1 101 Switching Protocols");
+}
+
 TEST_F(PeerApiServerTest, AReloadMovesListenersAndKeepsConnections) {
   const ReservedAddr a, b;
   const AddrPort first = a.addr(), second = b.addr();

@@ -61,7 +61,7 @@ class SiteRouter {
   }
   std::unique_ptr<HttpResponder> Make(HttpTransaction& transaction, const RequestHead& head, const MountedPath& mounted,
                                       const PathHandler& handler) const {
-    return MakeFileResponder(transaction, head, handler.path, mounted.decoded);
+    return MakeFileResponder(transaction, head, handler.path, mounted.decoded, stats_.files);
   }
 
   AddrPort source_;
