@@ -17,9 +17,6 @@ namespace text = relay::text;
 using boost::beast::error_code;
 using BeastView = boost::beast::string_view;
 
-HttpRefusal Malformed(std::string_view line) { return {.status = 400, .smuggling = false, .line = line}; }
-HttpRefusal Smuggling(std::string_view line) { return {.status = 400, .smuggling = true, .line = line}; }
-
 std::string ToString(BeastView view) { return {view.data(), view.size()}; }
 
 // Of the body nothing is given to it.
@@ -69,18 +66,19 @@ std::optional<HttpRefusal> ReadFraming(Http1Head& head) {
   const HttpFields& fields = head.request.fields;
   const Single length(fields, "Content-Length");
   const Single encoding(fields, "Transfer-Encoding");
-  if (length.value != nullptr && encoding.value != nullptr) return Smuggling("two body lengths");
-  if (length.repeated || encoding.repeated) return Smuggling("two body lengths");
+  if (length.value != nullptr && encoding.value != nullptr) return HttpRefusal::Smuggling("two body lengths");
+  if (length.repeated || encoding.repeated) return HttpRefusal::Smuggling("two body lengths");
   if (encoding.value != nullptr) {
-    if (!head.http11 || !text::EqualsIgnoreCase(*encoding.value, "chunked")) return Smuggling("bad transfer encoding");
+    if (!head.http11 || !text::EqualsIgnoreCase(*encoding.value, "chunked"))
+      return HttpRefusal::Smuggling("bad transfer encoding");
     head.chunked = head.request.has_body = true;
   }
   if (length.value == nullptr) return std::nullopt;
   // 18 digits: sums of it and anything else that is held here stay within 64 bits.
   static constexpr size_t kMaxDigits = 18;
-  if (length.value->size() > kMaxDigits) return Smuggling("bad content length");
+  if (length.value->size() > kMaxDigits) return HttpRefusal::Smuggling("bad content length");
   head.request.content_length = text::ParseNumber<uint64_t>(*length.value);
-  if (!head.request.content_length) return Smuggling("bad content length");
+  if (!head.request.content_length) return HttpRefusal::Smuggling("bad content length");
   head.request.has_body = *head.request.content_length > 0;
   return std::nullopt;
 }
@@ -88,17 +86,18 @@ std::optional<HttpRefusal> ReadFraming(Http1Head& head) {
 // Host, and a target in absolute form, which becomes origin form: both must say the same.
 std::optional<HttpRefusal> ReadAuthority(RequestHead& request) {
   const Single host(request.fields, "Host");
-  if (host.repeated) return Smuggling("two Host fields");
-  if (host.value == nullptr || host.value->empty()) return Malformed("no Host");
+  if (host.repeated) return HttpRefusal::Smuggling("two Host fields");
+  if (host.value == nullptr || host.value->empty()) return HttpRefusal::Malformed("no Host");
   request.authority = *host.value;
   static constexpr std::string_view kScheme = "https://";
   if (!text::StartsWithIgnoreCase(request.target, kScheme)) {
-    if (request.target == "*" && request.method != "OPTIONS") return Malformed("malformed request target");
+    if (request.target == "*" && request.method != "OPTIONS") return HttpRefusal::Malformed("malformed request target");
     return std::nullopt;
   }
   const std::string_view rest = std::string_view(request.target).substr(kScheme.size());
   const size_t path = std::min(rest.find_first_of("/?"), rest.size());
-  if (!text::EqualsIgnoreCase(rest.substr(0, path), request.authority)) return Smuggling("two authorities");
+  if (!text::EqualsIgnoreCase(rest.substr(0, path), request.authority))
+    return HttpRefusal::Smuggling("two authorities");
   request.target =
       rest.substr(path).starts_with('/') ? std::string(rest.substr(path)) : text::Cat("/", rest.substr(path));
   return std::nullopt;
@@ -124,9 +123,9 @@ std::variant<Http1Head, HttpRefusal> ParseHttp1Head(std::string_view bytes) {
   const size_t taken = parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), ec);
   if (ec == http::error::bad_content_length || ec == http::error::multiple_content_length ||
       ec == http::error::bad_transfer_encoding) {
-    return Smuggling("bad body length");
+    return HttpRefusal::Smuggling("bad body length");
   }
-  if (ec || taken != bytes.size() || !parser.is_header_done()) return Malformed("malformed request");
+  if (ec || taken != bytes.size() || !parser.is_header_done()) return HttpRefusal::Malformed("malformed request");
   if (const auto refusal = ReadFraming(head)) return *refusal;
   if (const auto refusal = ReadAuthority(head.request)) return *refusal;
   const Single expect(head.request.fields, "Expect");

@@ -19,6 +19,9 @@ struct HttpRefusal {
   int status;
   bool smuggling;         // Some other reader of the same bytes might see other requests in them.
   std::string_view line;  // The answer's text.
+
+  static HttpRefusal Malformed(std::string_view why) { return {.status = 400, .smuggling = false, .line = why}; }
+  static HttpRefusal Smuggling(std::string_view why) { return {.status = 400, .smuggling = true, .line = why}; }
 };
 
 // Finds the empty line at the end of lines that come in any pieces, and refuses at once what no line has: a CR or LF

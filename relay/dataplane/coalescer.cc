@@ -6,17 +6,17 @@ namespace relay {
 
 namespace {
 
-using PathWords = std::array<uint64_t, sizeof(Path) / sizeof(uint64_t)>;
+using WordsOfPath = std::array<uint64_t, sizeof(Path) / sizeof(uint64_t)>;
 
 bool SamePath(const Path& a, const Path& b) {
-  const auto x = std::bit_cast<PathWords>(a), y = std::bit_cast<PathWords>(b);
+  const auto x = std::bit_cast<WordsOfPath>(a), y = std::bit_cast<WordsOfPath>(b);
   uint64_t differs = 0;
   for (size_t i = 0; i < x.size(); ++i) differs |= x[i] ^ y[i];
   return differs == 0;
 }
 
 uint32_t Hash(const Path& to) {
-  const auto words = std::bit_cast<PathWords>(to);
+  const auto words = std::bit_cast<WordsOfPath>(to);
   uint64_t hash = words[0] ^ words[3];                            // High half of both addresses.
   hash = (hash ^ words[1]) * 0x9E3779B97F4A7C15u;                 // Low half of the remote one: IPv4.
   hash = (hash ^ words[2] ^ (hash >> 32)) * 0xC2B2AE3D27D4EB4Fu;  // Scope and port.
