@@ -53,7 +53,7 @@ absl::Status ReadFunnel(ingress::FrontendOptions& funnel, std::string& serve_con
   }
   for (const absl::Status& status :
        {ReadNumber("ingress_threads", FLAGS_ingress_threads, 1, 64),
-        ReadNumber("hello_cap", FLAGS_hello_cap, 512, 65536),
+        ReadNumber("hello_cap", FLAGS_hello_cap, 512, 64'000),
         ReadDuration("hello_timeout", FLAGS_hello_timeout, funnel.hello_timeout),
         ReadDuration("funnel_dial_timeout", FLAGS_funnel_dial_timeout, funnel.dial_timeout),
         ReadDuration("funnel_idle_timeout", FLAGS_funnel_idle_timeout, funnel.idle_timeout)}) {

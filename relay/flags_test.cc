@@ -60,7 +60,7 @@ TEST(FlagsTest, EveryFunnelFlagReachesItsOption) {
   const auto options =
       Parse({"--funnel_listen=0.0.0.0:443, [2001:db8::1]:8443=443,localhost:0,localhost:0,127.0.0.1:80=65535",
              "--ingress_threads=64", "--access_log=a.log", "--serve_config=s.json", "--hello_timeout=1s",
-             "--hello_cap=65536", "--funnel_dial_timeout=2s", "--funnel_idle_timeout=3m"});
+             "--hello_cap=64000", "--funnel_dial_timeout=2s", "--funnel_idle_timeout=3m"});
   ASSERT_TRUE(options.ok()) << options.status();
   const ingress::FrontendOptions& funnel = options->funnel;
   std::vector<std::string> listeners;
@@ -70,7 +70,7 @@ TEST(FlagsTest, EveryFunnelFlagReachesItsOption) {
   EXPECT_EQ(funnel.threads, 64u);
   EXPECT_EQ(funnel.access_log, "a.log");
   EXPECT_EQ(funnel.hello_timeout, std::chrono::seconds(1));
-  EXPECT_EQ(funnel.hello_cap, 65'536u);
+  EXPECT_EQ(funnel.hello_cap, 64'000u);
   EXPECT_EQ(funnel.dial_timeout, std::chrono::seconds(2));
   EXPECT_EQ(funnel.idle_timeout, std::chrono::minutes(3));
 }

@@ -2,6 +2,7 @@
 #ifndef RELAYD_INGRESS_FRONTEND_HELLO_INTAKE_H_
 #define RELAYD_INGRESS_FRONTEND_HELLO_INTAKE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,7 +25,10 @@ class HelloIntake {
   // The next bytes.
   State Feed(std::string_view bytes);
   // How many bytes to take from the socket at most: what the client sends behind its hello can wait there.
-  size_t room() const { return cap_ + (awaits_proxy_ ? kMaxProxyHeaderSize : 0) - bytes_.size(); }
+  size_t room() const {
+    const size_t most = cap_ + (awaits_proxy_ ? kMaxProxyHeaderSize : 0);
+    return most - std::min(most, bytes_.size());  // What stood behind a PROXY header may be more than the cap.
+  }
 
   bool awaits_proxy() const { return awaits_proxy_; }
   // Once it is read, if there was one and it speaks of another connection than the proxy's own.

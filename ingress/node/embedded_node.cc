@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "ingress/node/descriptor_shares.h"
 #include "ingress/node/funnel_figures.h"
 #include "ingress/node/https_figures.h"
 #include "ingress/node/ingress_request.h"
@@ -31,7 +32,14 @@ class ConfigTargets : public IngressTargets {
 
 }  // namespace
 
-EmbeddedNode::EmbeddedNode() : https_(MakeHttpsService(loop_)), manager_(FunnelManager::Make(loop_, *https_)) {}
+// The program has other uses for its descriptors, which are raised already.
+EmbeddedNode::EmbeddedNode() {
+  const auto shares = DescriptorShares::Of(RaiseDescriptorLimit() / 4);
+  https_ = MakeHttpsService(loop_, {.max_files = shares.files});
+  FunnelManager::Options options;
+  options.max_active = shares.active;
+  manager_ = FunnelManager::Make(loop_, *https_, options);
+}
 
 absl::StatusOr<std::unique_ptr<EmbeddedNode>> EmbeddedNode::Start(const std::string& config,
                                                                   std::vector<AddrPort> own) {

@@ -71,12 +71,15 @@ class Node : private EventLoop::Handler {
   relay::Fd signals_;
   Timer drain_, expiry_;
   bool draining_ = false;
+  Duration drain_timeout_{};
+  Instant drain_end_{};
   std::shared_ptr<const ServeConfig> applied_;
   bool listen_failed_ = false;  // Of the config that was read last.
   std::unique_ptr<ConfigWatch> watch_;
 };
 
 absl::Status Node::Start(const NodeOptions& options) {
+  drain_timeout_ = options.drain_timeout;
   auto watch = ConfigWatch::Start(
       loop_, {.path = options.config, .own = options.own, .read = [this](bool good) { OnRead(good); }},
       [this](const ConfigWatch::Snapshot& snapshot) { OnChanged(snapshot); });
@@ -153,14 +156,16 @@ void Node::Drain() {
   Log(LogLevel::kInfo, "draining", {{"connections", manager_->stats().active.Get()}});
   sd_notify(0, "STATUS=draining");
   figures_.ready = false;
+  drain_end_ = loop_.now() + drain_timeout_;
   server_->StopListening();
   if (parts_.drain_https) parts_.drain_https();
   EndDrain();
 }
 
 void Node::EndDrain() {
-  if (manager_->stats().active.Get() > 0 || server_->stats().connections.Get() > 0) return drain_.Set(kDrainLook);
-  Log(LogLevel::kInfo, "drained");
+  const uint64_t open = manager_->stats().active.Get() + server_->stats().connections.Get();
+  if (open > 0 && loop_.now() < drain_end_) return drain_.Set(kDrainLook);
+  open == 0 ? Log(LogLevel::kInfo, "drained") : Log(LogLevel::kWarning, "drain timeout", {{"connections", open}});
   sd_notify(0, "STOPPING=1");
   loop_.Stop();
 }

@@ -7,12 +7,14 @@
 #include <optional>
 #include <string_view>
 
+#include "disco/go_duration.h"
 #include "relay/control/text.h"
 
 DEFINE_string(config, "", "the serve config (JSON); docs/FUNNEL.md has its fields");
 DEFINE_bool(check, false, "say what would be served and what is wrong, and end: status 0 if nothing is");
 DEFINE_bool(json, false, "status: print JSON");
 DEFINE_string(metrics_listen, "127.0.0.1:9642", "address of /metrics, /healthz, /readyz and /v0/status, ip:port");
+DEFINE_string(drain_timeout, "10m", "how long a drain (SIGUSR1) waits for connections to end");
 DEFINE_string(log_level, "info", "debug, info, warning or error");
 
 // In the library, but in none of its headers: what it ends the process with on a flag that it cannot take.
@@ -85,6 +87,11 @@ absl::StatusOr<NodeOptions> ParseNodeFlags(int argc, char** argv) {
   options.metrics_listen = *metrics;
   // A backend there would serve the public what is the operator's. relayd's are as they are by default.
   options.own = {*metrics, *AddrPort::Parse("127.0.0.1:9640"), *AddrPort::Parse("127.0.0.1:9641")};
+  const std::optional<relay::Duration> drain = disco::ParseGoDuration(FLAGS_drain_timeout);
+  if (!drain || *drain <= relay::Duration::zero()) {
+    return Wrong("drain_timeout", FLAGS_drain_timeout, "not a duration above 0, such as 30s or 10m");
+  }
+  options.drain_timeout = *drain;
   const std::optional<relay::LogLevel> level = relay::ParseLogLevel(FLAGS_log_level);
   if (!level) return Wrong("log_level", FLAGS_log_level, "not debug, info, warning or error");
   options.log_level = *level;

@@ -2,6 +2,7 @@
 #ifndef RELAYD_INGRESS_NODE_FUNNEL_NODE_FLAGS_H_
 #define RELAYD_INGRESS_NODE_FUNNEL_NODE_FLAGS_H_
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "disco/addr_port.h"
 #include "relay/control/log.h"
+#include "relay/core/time.h"
 
 namespace ingress {
 
@@ -20,6 +22,7 @@ struct NodeOptions {
   std::string config;  // The serve config's file.
   disco::AddrPort metrics_listen;
   std::vector<disco::AddrPort> own;  // Listeners that no backend may be.
+  relay::Duration drain_timeout = std::chrono::minutes(10);
   relay::LogLevel log_level = relay::LogLevel::kInfo;
 };
 

@@ -21,7 +21,9 @@ TEST(FunnelNodeFlagsTest, ReadsModesAndAddresses) {
   EXPECT_EQ(Parse({"--config=a.json", "--check"})->mode, Mode::kCheck);
   EXPECT_EQ(Parse({"status", "--config=a.json", "--json"})->mode, Mode::kStatus);
   EXPECT_TRUE(Parse({"status", "--config=a.json", "--json"})->json);
-  const NodeOptions options = *Parse({"--config=a.json", "--metrics_listen=[::1]:80", "--log_level=debug"});
+  const NodeOptions options =
+      *Parse({"--config=a.json", "--metrics_listen=[::1]:80", "--log_level=debug", "--drain_timeout=30s"});
+  EXPECT_EQ(options.drain_timeout, std::chrono::seconds(30));
   EXPECT_EQ(options.metrics_listen.ToString(), "[::1]:80");
   EXPECT_EQ(options.own.front(), options.metrics_listen);
   EXPECT_EQ(options.log_level, relay::LogLevel::kDebug);
@@ -36,6 +38,7 @@ TEST(FunnelNodeFlagsTest, RefusesInOneLine) {
            {{}, "--config: names no file"},
            {{"--config=a", "--metrics_listen=host"}, "--metrics_listen=host: not an ip:port (IPv6 in brackets)"},
            {{"--config=a", "--log_level=loud"}, "--log_level=loud: not debug, info, warning or error"},
+           {{"--config=a", "--drain_timeout=0s"}, "--drain_timeout=0s: not a duration above 0, such as 30s or 10m"},
            {{"--config=a", "start"}, "\"start\" is not a flag, and no command but status"},
            {{"status", "now", "--config=a"}, "\"now\" is not a flag"},
            {{"status", "--check", "--config=a"}, "--check: does nothing with status"},

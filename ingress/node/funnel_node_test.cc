@@ -173,6 +173,15 @@ TEST_F(FunnelNodeTest, DrainsUntilItIsEmpty) {
   EXPECT_TRUE(status_.ok());
 }
 
+TEST_F(FunnelNodeTest, ADrainWaitsOnlySoLong) {
+  options_.drain_timeout = std::chrono::milliseconds(100);
+  Start();
+  TlsClient client = Client();  // Stays.
+  kill(getpid(), SIGUSR1);
+  thread_.join();
+  EXPECT_TRUE(status_.ok());
+}
+
 TEST_F(FunnelNodeTest, SaysWhyItDoesNotStart) {
   WriteFile("{ nonsense");
   EXPECT_TRUE(absl::IsInvalidArgument(RunNode(options_, {.loop = loop_, .https = site_})));

@@ -4,8 +4,8 @@
 #include <array>
 #include <span>
 #include <utility>
-#include <vector>
 #include <variant>
+#include <vector>
 
 #include "ingress/node/http2_request.h"
 #include "ingress/node/http2_session.h"
