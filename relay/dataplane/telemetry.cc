@@ -63,7 +63,7 @@ int Worker(const char* /*command*/, const char* params, rte_tel_data* data) {
   return 0;
 }
 
-int Port(const char* /*command*/, const char* params, rte_tel_data* data) {
+int ShowPort(const char* /*command*/, const char* params, rte_tel_data* data) {
   const std::lock_guard lock(g_mutex);
   if (g_figures == nullptr) return -1;
   const std::optional<size_t> index = IndexOf(params, g_figures->ports.size());
@@ -102,7 +102,7 @@ Telemetry::Telemetry(const PortFigures& figures) {
   rte_telemetry_register_cmd("/relayd/workers", Count, "How many poll-mode workers relayd has.");
   rte_telemetry_register_cmd("/relayd/ports", Count, "How many ports relayd has.");
   rte_telemetry_register_cmd("/relayd/worker", Worker, "Figures of a worker. Parameter: its number.");
-  rte_telemetry_register_cmd("/relayd/port", Port, "Figures of a port. Parameter: its number among relayd's.");
+  rte_telemetry_register_cmd("/relayd/port", ShowPort, "Figures of a port. Parameter: its number among relayd's.");
 }
 
 Telemetry::~Telemetry() {
