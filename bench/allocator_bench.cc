@@ -49,8 +49,8 @@ struct Relay {
   void Open(uint32_t vni, Instant last_seen) {
     Endpoint& endpoint = *table.Find(vni);
     for (size_t leg = 0; leg < 2; ++leg) {
-      endpoint.activity[leg].last_seen_ns.store(ToNs(last_seen));
-      endpoint.binding[leg].Publish(Path{.remote = *AddrPort::Parse("192.0.2.1:1"), .link = {}});
+      endpoint.flow[leg].last_seen_ns.store(ToNs(last_seen));
+      table.Bind(endpoint, leg, Path{.remote = *AddrPort::Parse("192.0.2.1:1"), .link = {}});
     }
     table.CountOpened(endpoint);
   }

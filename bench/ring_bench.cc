@@ -91,8 +91,8 @@ struct Relay {
     for (uint32_t i = 0; i < endpoints; ++i) {
       randombytes_buf(&endpoint.clients, sizeof(endpoint.clients));
       relay::Endpoint* const record = table.Find(*table.Insert(endpoint, std::chrono::steady_clock::now()));
-      record->binding[0].Publish(PathOf(kAlice, kRelay));
-      record->binding[1].Publish(PathOf(bob, bobs_relay));
+      table.Bind(*record, 0, PathOf(kAlice, kRelay));
+      table.Bind(*record, 1, PathOf(bob, bobs_relay));
       table.CountOpened(*record);
     }
     const std::array<relay::IpBytes, 2> ours = {kRelay.ip, kRelay6.ip};

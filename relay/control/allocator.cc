@@ -35,23 +35,17 @@ constexpr std::array<std::string_view, kAllocationResultCount> kResultNames = {
 // Silence of the leg that was heard of longer ago. A leg that was never bound was last heard of when the endpoint was
 // inserted, as the table has it, so that without two bound legs this is the endpoint's age.
 Duration Silence(const Endpoint& endpoint, Instant now) {
-  const int64_t heard = std::min(endpoint.activity[0].last_seen_ns.load(std::memory_order_relaxed),
-                                 endpoint.activity[1].last_seen_ns.load(std::memory_order_relaxed));
-  return Duration(ToNs(now) - heard);
+  return Duration(ToNs(now) - std::min(endpoint.last_seen_ns(0), endpoint.last_seen_ns(1)));
 }
 
-bool SentDataLately(const Activity& activity, Instant now) {
-  const int64_t heard = activity.last_seen_ns.load(std::memory_order_relaxed);
-  return activity.packets() != 0 && ToNs(now) - heard <= kFirstDialectIdle.count();
+bool SentDataLately(const Endpoint& endpoint, size_t leg, Instant now) {
+  return endpoint.packets(leg) != 0 && ToNs(now) - endpoint.last_seen_ns(leg) <= kFirstDialectIdle.count();
 }
 
 // The clients may have lost what they bound, and cannot bind again: see kFirstDialectIdle.
 bool IsReplaceable(const Endpoint& endpoint, Instant now) {
-  if (!endpoint.IsOpen()) return false;
-  for (const Activity& activity : endpoint.activity) {
-    if (!activity.first_dialect.load(std::memory_order_relaxed)) return false;
-  }
-  return !SentDataLately(endpoint.activity[0], now) || !SentDataLately(endpoint.activity[1], now);
+  if (!endpoint.IsOpen() || !endpoint.first_dialect(0) || !endpoint.first_dialect(1)) return false;
+  return !SentDataLately(endpoint, 0, now) || !SentDataLately(endpoint, 1, now);
 }
 
 }  // namespace
@@ -114,8 +108,8 @@ Duration Allocator::Impl::NextCheck(const Endpoint& endpoint, Instant now) const
   Duration until_silent = steady_state_lifetime;
   for (size_t leg = 0; leg < 2; ++leg) {
     if (!endpoint.binding[leg].IsBound()) continue;
-    const int64_t heard = endpoint.activity[leg].last_seen_ns.load(std::memory_order_relaxed);
-    until_silent = std::min(until_silent, std::max(steady_state_lifetime - Duration(ToNs(now) - heard), kOverdueCheck));
+    const Duration silence_of_leg(ToNs(now) - endpoint.last_seen_ns(leg));
+    until_silent = std::min(until_silent, std::max(steady_state_lifetime - silence_of_leg, kOverdueCheck));
   }
   return std::min(bind_lifetime - silence, until_silent);
 }

@@ -41,18 +41,18 @@ class AllocatorTest : public testing::Test {
   void Bind(uint32_t vni, size_t leg, bool first_dialect = false) {
     Endpoint& endpoint = *table_->Find(vni);
     const bool was_open = endpoint.IsOpen();
-    endpoint.activity[leg].first_dialect.store(first_dialect);
-    endpoint.activity[leg].last_seen_ns.store(ToNs(now_));
-    endpoint.binding[leg].Publish(Path{.remote = *AddrPort::Parse("192.0.2.1:1"), .link = {}});
+    endpoint.set_first_dialect(leg, first_dialect);
+    endpoint.flow[leg].last_seen_ns.store(ToNs(now_));
+    table_->Bind(endpoint, leg, Path{.remote = *AddrPort::Parse("192.0.2.1:1"), .link = {}});
     if (!was_open && endpoint.IsOpen()) table_->CountOpened(endpoint);
   }
   void BindBoth(uint32_t vni, bool first_dialect = false) {
     for (const size_t leg : {0u, 1u}) Bind(vni, leg, first_dialect);
   }
   void SendData(uint32_t vni, size_t leg) {
-    Activity& activity = table_->Find(vni)->activity[leg];
-    activity.other_packets.fetch_add(1);
-    activity.last_seen_ns.store(ToNs(now_));
+    Endpoint& endpoint = *table_->Find(vni);
+    endpoint.activity[leg].other_packets.fetch_add(1);
+    endpoint.flow[leg].last_seen_ns.store(ToNs(now_));
   }
   void Sweep() {
     while (allocator_->Expire(now_, 16)) {

@@ -179,7 +179,7 @@ TEST_F(AllocatorTest, OneFirstDialectLegAloneIsNotReplaced) {
   const uint32_t vni = Allocate(a, b).endpoint.vni;
   Bind(vni, 1, /*first_dialect=*/true);
   EXPECT_EQ(Allocate(a, b).result, Result::kExisting);
-  table_->Find(vni)->activity[0].first_dialect.store(true);  // A worker that is about to publish the other binding.
+  table_->Find(vni)->set_first_dialect(0, true);  // A worker that is about to publish the other binding.
   EXPECT_EQ(Allocate(a, b).result, Result::kExisting);
 }
 

@@ -65,8 +65,8 @@ class Simulation {
     const bool was_open = endpoint->IsOpen();
     if (model.heard[leg] ? !was_open : random_() % 4 != 0) return;
     model.heard[leg] = now_;
-    endpoint->activity[leg].last_seen_ns.store(ToNs(now_));
-    endpoint->binding[leg].Publish(Path{.remote = *AddrPort::Parse("192.0.2.1:1"), .link = {}});
+    endpoint->flow[leg].last_seen_ns.store(ToNs(now_));
+    table_.Bind(*endpoint, leg, Path{.remote = *AddrPort::Parse("192.0.2.1:1"), .link = {}});
     if (!was_open && endpoint->IsOpen()) table_.CountOpened(*endpoint);
   }
 

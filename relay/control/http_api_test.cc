@@ -268,10 +268,10 @@ TEST_F(HttpApiTest, ASessionIsExactAndTheLowerKeyIsClient1) {
     Endpoint& endpoint = *server.table().Find(1);
     Path path;
     path.remote = AddrPort::Parse("[2001:db8::5]:51820").value();
-    endpoint.binding[1].Publish(path);
-    endpoint.activity[1].owner_packets = 3;
+    server.table().Bind(endpoint, 1, path);
+    endpoint.flow[1].owner_packets = 3;
     endpoint.activity[1].other_packets = 4;
-    endpoint.activity[1].owner_bytes = uint64_t{1} << 60;
+    endpoint.flow[1].owner_bytes = uint64_t{1} << 60;
     endpoint.activity[1].other_bytes = 1;
   });
   EXPECT_EQ(BodyOf(server.Request("GET", "/v0/relay/sessions")),

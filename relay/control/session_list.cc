@@ -9,10 +9,9 @@ namespace {
 void AppendClient(const Endpoint& endpoint, size_t leg, std::string& json) {
   Path path;
   const bool bound = endpoint.binding[leg].Load(path);
-  const Activity& activity = endpoint.activity[leg];
   text::AppendAll(json, "\"Client", leg + 1, "\":{\"Endpoint\":\"", bound ? path.remote.ToString() : "",
-                  "\",\"ShortDisco\":\"", endpoint.clients()[leg].ShortText(), "\",\"PacketsTx\":", activity.packets(),
-                  ",\"BytesTx\":", activity.bytes(), "}");
+                  "\",\"ShortDisco\":\"", endpoint.clients()[leg].ShortText(),
+                  "\",\"PacketsTx\":", endpoint.packets(leg), ",\"BytesTx\":", endpoint.bytes(leg), "}");
 }
 
 }  // namespace

@@ -27,6 +27,23 @@ Path PathOf(uint64_t n) {
   return path;
 }
 
+// The same over IPv4, which `n` can be read from again.
+Path Ipv4PathOf(uint64_t n) {
+  const auto low = static_cast<uint8_t>(n);
+  Path path;
+  path.remote = AddrPort::FromIpv4({10, static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8), low},
+                                   static_cast<uint16_t>(n | 1));
+  path.local_ip = AddrPort::FromIpv4({10, low, low, low}, 0).ip;
+  path.local_port = static_cast<uint16_t>(n);
+  path.link.port = static_cast<uint16_t>(n);
+  path.link.mac.fill(low);
+  return path;
+}
+uint64_t NumberOf(const Path& path) {
+  if (!path.IsIpv4()) return path.remote.scope;
+  return uint64_t{path.remote.ip[13]} << 16 | uint64_t{path.remote.ip[14]} << 8 | path.remote.ip[15];
+}
+
 TEST(BindingConcurrencyTest, AReaderNeverSeesHalfOfOne) {
   Binding binding;
   binding.Publish(PathOf(1));
@@ -59,7 +76,7 @@ TEST(BindingConcurrencyTest, AMovingLinkIsNoOtherClient) {
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&, remote = path.remote] {
       while (!stop.load(std::memory_order_relaxed)) {
-        if (binding.Matches(remote) != Binding::Match::kSame || !binding.MayBe(remote)) others.fetch_add(1);
+        if (binding.Matches(remote) != Binding::Match::kSame) others.fetch_add(1);
       }
     });
   }
@@ -70,6 +87,34 @@ TEST(BindingConcurrencyTest, AMovingLinkIsNoOtherClient) {
   stop = true;
   for (std::thread& reader : readers) reader.join();
   EXPECT_EQ(others.load(), 0u);
+}
+
+// A reader finds where a packet of the sender's goes, in one piece, or nothing.
+TEST(FlowConcurrencyTest, AReaderNeverSeesHalfOfOne) {
+  const auto path_of = [](uint64_t n) { return Ipv4Path::Of(PathWords::Of(Ipv4PathOf(n))); };
+  const Ipv4Path sender = path_of(1);
+  Flow flow;
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> torn{0};
+  std::atomic<uint64_t> whole{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        Ipv4Path to;
+        bool other_mac = false;
+        if (!flow.Match(sender, to, other_mac)) continue;
+        Path path;
+        to.Store(path);
+        (path == Ipv4PathOf(NumberOf(path)) ? whole : torn).fetch_add(1);
+      }
+    });
+  }
+  for (uint64_t n = 0; n < 1'000'000 && (n < 100'000 || whole.load() == 0); ++n) flow.Publish(sender, path_of(n));
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(torn.load(), 0u);
+  EXPECT_GT(whole.load(), 0u);
 }
 
 // A core with its keys, shared by the threads of one test.
@@ -148,7 +193,9 @@ struct Pair {
 int RelayOnce(Shared& shared, WorkerThread& worker, Pair& pair, uint64_t n) {
   const uint32_t vni = pair.vni.load(std::memory_order_acquire);
   int forwarded = 0;
-  const std::array<Path, 2> paths = {PathOf(2 * n), PathOf(2 * n + 1)};
+  // One family or the other, or both.
+  const auto path_of = [](uint64_t i) { return i / 3 % 2 == 0 ? Ipv4PathOf(i) : PathOf(i); };
+  const std::array<Path, 2> paths = {path_of(2 * n), path_of(2 * n + 1)};
   for (size_t leg = 0; leg < 2; ++leg) {
     disco::ClientHandshake handshake = pair.Handshake(shared, leg, vni);
     if (worker.Handle(paths[leg], handshake.Start(worker.now())).action != Verdict::Action::kReply) continue;
@@ -161,7 +208,7 @@ int RelayOnce(Shared& shared, WorkerThread& worker, Pair& pair, uint64_t n) {
     const Verdict verdict = worker.Handle(paths[static_cast<size_t>(i % 2)], data);
     if (verdict.action != Verdict::Action::kForward) continue;
     ++forwarded;
-    EXPECT_EQ(verdict.to, PathOf(verdict.to.remote.scope)) << "a torn binding";
+    EXPECT_EQ(verdict.to, path_of(NumberOf(verdict.to))) << "a torn binding";
   }
   return forwarded;
 }
@@ -226,6 +273,7 @@ TEST(CoreConcurrencyTest, AKeptEndpointIsNotGivenToAnotherVni) {
   const Pair pair(shared);
   std::atomic<uint32_t> newest{0};
   std::atomic<uint64_t> kept{0};
+  std::atomic<uint64_t> forwarded{0};
   std::barrier online(kWorkers + 1);  // From here on nothing is reused that they have not let go of.
   std::vector<std::thread> workers;
   for (uint16_t id = 0; id < kWorkers; ++id) {
@@ -237,23 +285,27 @@ TEST(CoreConcurrencyTest, AKeptEndpointIsNotGivenToAnotherVni) {
       shared.qsbr.Register(id);
       shared.qsbr.Online(id);
       online.arrive_and_wait();
-      const std::array<Path, 2> from = {PathOf(1), PathOf(2)};
+      const std::array<Path, 2> from = {Ipv4PathOf(1), Ipv4PathOf(2)};
+      const std::array<Ipv4Path, 2> ipv4 = {Ipv4Path::Of(PathWords::Of(from[0])), Ipv4Path::Of(PathWords::Of(from[1]))};
       while (newest.load(std::memory_order_acquire) < kLast) {
         std::array<Parsed, kBurst> burst;
+        std::array<Sender, kBurst> senders;
         const uint32_t last = newest.load(std::memory_order_relaxed) + 1;  // Which is not there yet, perhaps.
         for (uint32_t i = 0; i < kBurst; ++i) {
           burst[i].vni = last > i ? last - i : 1;
           burst[i].kind = Parsed::Kind::kData;
-          burst[i].endpoint = shared.server.PrefetchEndpoint(burst[i]);
+          senders[i] = shared.server.PrefetchSender(burst[i], SourceWord(from[i % 2].remote));
         }
         std::this_thread::yield();
         for (uint32_t i = 0; i < kBurst; ++i) {
-          const DataVerdict verdict = shared.server.DecideData(context, burst[i], from[i % 2], 64, 1, kNow);
-          if (verdict.forward) {
-            EXPECT_EQ(verdict.to.remote_port(), from[1 - i % 2].remote.port);
+          if (senders[i].endpoint == nullptr) continue;
+          Ipv4Path to;
+          bool other_mac = false;
+          if (RelayServer::ForwardIpv4(context, senders[i], ipv4[i % 2], 64, 1, kNow, to, other_mac)) {
+            EXPECT_EQ(to.remote_port, ipv4[1 - i % 2].remote_port);
+            forwarded.fetch_add(1, std::memory_order_relaxed);
           }
-          if (burst[i].endpoint == nullptr) continue;
-          EXPECT_EQ(burst[i].endpoint->vni(), burst[i].vni);
+          EXPECT_EQ(senders[i].endpoint->vni(), burst[i].vni);
           kept.fetch_add(1, std::memory_order_relaxed);
         }
         shared.qsbr.Quiescent(id);
@@ -266,7 +318,7 @@ TEST(CoreConcurrencyTest, AKeptEndpointIsNotGivenToAnotherVni) {
   for (uint32_t oldest = 1; newest.load(std::memory_order_relaxed) < kLast;) {
     while (const auto vni = shared.table.Insert(pair.endpoint, kNow)) {
       Endpoint& endpoint = *shared.table.Find(*vni);
-      for (size_t leg = 0; leg < 2; ++leg) endpoint.binding[leg].Publish(PathOf(1 + leg));
+      for (size_t leg = 0; leg < 2; ++leg) shared.table.Bind(endpoint, leg, Ipv4PathOf(1 + leg));
       newest.store(*vni, std::memory_order_release);
     }
     if (oldest <= newest.load(std::memory_order_relaxed)) shared.table.Remove(oldest++);
@@ -275,6 +327,7 @@ TEST(CoreConcurrencyTest, AKeptEndpointIsNotGivenToAnotherVni) {
   }
   for (std::thread& worker : workers) worker.join();
   EXPECT_GT(kept.load(), kBurst);
+  EXPECT_GT(forwarded.load(), kBurst);
 }
 
 TEST(CoreConcurrencyTest, TheWholeTableExpiresAndRefillsWhileWorkersBlock) {

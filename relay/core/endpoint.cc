@@ -24,19 +24,22 @@ void ByteLock::lock() {
 
 void Binding::Publish(const Path& path) {
   const auto words = std::bit_cast<std::array<uint64_t, kWords>>(path);
-  const uint64_t sequence = sequence_.load(std::memory_order_relaxed);
+  const uint32_t sequence = sequence_.load(std::memory_order_relaxed);
   sequence_.store(sequence + 1, std::memory_order_relaxed);
   // Release, each: whoever reads one of these words then reads the odd sequence, or a later one.
   for (size_t i = 0; i < kWords; ++i) words_[i].store(words[i], std::memory_order_release);
   sequence_.store(sequence + 2, std::memory_order_release);
 }
 
-uint64_t Activity::packets() const {
-  return owner_packets.load(std::memory_order_relaxed) + other_packets.load(std::memory_order_relaxed);
+void Binding::Pin(const AddrPort& source) {
+  for (size_t i = 0; i < kPinWords; ++i)
+    words_[kPinWord + i].store(PathWords::Word(&source, i), std::memory_order_relaxed);
 }
 
-uint64_t Activity::bytes() const {
-  return owner_bytes.load(std::memory_order_relaxed) + other_bytes.load(std::memory_order_relaxed);
+AddrPort Binding::pin() const {
+  std::array<uint64_t, kPinWords> words;
+  for (size_t i = 0; i < kPinWords; ++i) words[i] = words_[kPinWord + i].load(std::memory_order_relaxed);
+  return std::bit_cast<AddrPort>(words);
 }
 
 int Endpoint::LegOf(const disco::PublicKey& key) const {

@@ -1,4 +1,6 @@
 // An endpoint: two clients' legs under one VNI. 448 bytes, seven cache lines; who writes what is said at each field.
+//
+// Most packets touch one of them, their sender's Flow; those over IPv6 or with a VLAN tag the Bindings too.
 #ifndef RELAYD_RELAY_CORE_ENDPOINT_H_
 #define RELAYD_RELAY_CORE_ENDPOINT_H_
 
@@ -11,6 +13,7 @@
 #include <mutex>
 
 #include "disco/key.h"
+#include "relay/core/flow.h"
 #include "relay/core/path.h"
 #include "relay/core/time.h"
 
@@ -36,8 +39,8 @@ class ByteLock {
 // Where a leg's client is, published behind a sequence word: a reader sees all of one binding or retries. Words are
 // stored with release and loaded with acquire, so no fence is needed. Written under the endpoint's lock.
 //
-// Readers are in the header, and move words rather than structs, because every packet comes through here: as two whole
-// Path loads the same cost 11 ns more (bench/core_bench, HandlePacket/1).
+// Readers are in the header, and move words rather than structs: as two whole Path loads the same cost 11 ns more
+// (bench/core_bench, HandlePacket/1 when every packet came through here).
 class alignas(64) Binding {
  public:
   // Is this leg bound, and to `remote`? Lock-free; any thread.
@@ -55,10 +58,6 @@ class alignas(64) Binding {
     if (port == 0) [[unlikely]]
       return Match::kNotBound;
     return differing == 0 ? Match::kSame : Match::kOther;
-  }
-  // A hint, for prefetching: false if it is not bound to `remote`, nearly always.
-  bool MayBe(const AddrPort& remote) const {
-    return ((Word(1) ^ PathWords::Word(&remote, 1)) | (Word(kPortWord) ^ PathWords::Word(&remote, kPortWord))) == 0;
   }
   // Port 0: not bound. Lock-free; any thread.
   PathWords Load() const {
@@ -90,16 +89,26 @@ class alignas(64) Binding {
   }
   void Publish(const Path& path);
 
+  // The first dialect's pin: the source of a leg's first bind, port 0 if there is none. It lies in words that only a
+  // bound leg's readers look at, and is gone when the leg is bound. Not bound, under the endpoint's lock.
+  void Pin(const AddrPort& source);
+  AddrPort pin() const;
+
+  // Handshake in progress: the bind's generation, 0 if none. Written under the endpoint's lock.
+  std::atomic<uint32_t> generation{0};
+
  private:
   static constexpr size_t kWords = PathWords::kCount;
   static constexpr size_t kPortWord = 2;  // Holds the remote's scope and port; a bound leg's port is not 0.
+  static constexpr size_t kPinWord = 3;   // Of the local address and what follows.
+  static constexpr size_t kPinWords = sizeof(AddrPort) / sizeof(uint64_t);
   static constexpr size_t kLinkWord = 5;  // Ends with the MAC's first two bytes; the next word begins with the others.
 
   uint64_t Word(size_t i) const { return words_[i].load(std::memory_order_acquire); }
   // Runs `read`, which uses Word(). False: a writer was in between.
   template <typename F>
   [[gnu::always_inline]] bool InOnePiece(F read) const {
-    const uint64_t before = sequence_.load(std::memory_order_acquire);
+    const uint32_t before = sequence_.load(std::memory_order_acquire);
     read();
     return (before & 1) == 0 && sequence_.load(std::memory_order_relaxed) == before;
   }
@@ -107,49 +116,18 @@ class alignas(64) Binding {
   Match MatchesAgain(const AddrPort& remote) const;
   PathWords LoadAgain() const;
 
-  std::atomic<uint64_t> sequence_{0};  // Odd while being written.
+  std::atomic<uint32_t> sequence_{0};  // Odd while being written.
   std::array<std::atomic<uint64_t>, kWords> words_{};
 };
+static_assert(sizeof(Binding) == 64);
 
-inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
-
-// What a leg's client has sent. On a line of its own: written on every packet, while the bindings are only read.
-struct alignas(64) Activity {
-  // Written by the worker that owns the leg (the one that first bound it), without locked instructions.
-  std::atomic<uint64_t> owner_packets{0};
-  std::atomic<uint64_t> owner_bytes{0};
-  // Added to by all other workers; readers sum the two.
+// What else is written of a leg now and then.
+struct Activity {
+  // Added to by all workers but the leg's owner, whose count is in the Flow; readers sum the two.
   std::atomic<uint64_t> other_packets{0};
   std::atomic<uint64_t> other_bytes{0};
-  // Written by any worker, at most once in kLastSeenStep, and rounded up so that rounding only lengthens life.
-  std::atomic<int64_t> last_seen_ns{0};
   // Handshake: the leg's token bucket (TokenBucket), any worker.
   std::atomic<int64_t> bucket_ns{0};
-  // Handshake in progress: the bind's generation, 0 if none. Written under the endpoint's lock.
-  std::atomic<uint32_t> generation{0};
-  std::atomic<uint32_t> followed_ms{0};    // When the binding's MAC address last changed; 0: never. Under the lock.
-  std::atomic<uint16_t> owner{0};          // Worker id; written once, before the first binding is published.
-  std::atomic<bool> first_dialect{false};  // The binding was made in the first dialect. Under the lock.
-
-  uint64_t packets() const;
-  uint64_t bytes() const;
-
-  // The leg has been heard of. Stored ahead of time, so that it is written once in kLastSeenStep and not a packet.
-  void Touch(int64_t now_ns) {
-    if (last_seen_ns.load(std::memory_order_relaxed) > now_ns) [[likely]]
-      return;
-    last_seen_ns.store(now_ns + kLastSeenStep.count(), std::memory_order_relaxed);
-  }
-  void CountSent(uint16_t worker, uint32_t sent_packets, size_t sent_bytes) {
-    constexpr auto kRelaxed = std::memory_order_relaxed;
-    if (owner.load(kRelaxed) == worker) [[likely]] {
-      owner_packets.store(owner_packets.load(kRelaxed) + sent_packets, kRelaxed);
-      owner_bytes.store(owner_bytes.load(kRelaxed) + sent_bytes, kRelaxed);
-    } else {
-      other_packets.fetch_add(sent_packets, kRelaxed);
-      other_bytes.fetch_add(sent_bytes, kRelaxed);
-    }
-  }
 };
 
 class alignas(64) Endpoint {
@@ -163,6 +141,28 @@ class alignas(64) Endpoint {
   int LegOf(const disco::PublicKey& key) const;
   const disco::SharedKey& shared(int leg) const { return shared_[static_cast<size_t>(leg)]; }
 
+  // What the leg's client has sent and was passed on.
+  uint64_t packets(size_t leg) const {
+    return flow[leg].owner_packets.load(std::memory_order_relaxed) +
+           activity[leg].other_packets.load(std::memory_order_relaxed);
+  }
+  uint64_t bytes(size_t leg) const {
+    return flow[leg].owner_bytes.load(std::memory_order_relaxed) +
+           activity[leg].other_bytes.load(std::memory_order_relaxed);
+  }
+  void CountSent(size_t leg, uint16_t worker, uint32_t packets, size_t bytes) {
+    if (flow[leg].CountSent(worker, packets, bytes)) [[likely]]
+      return;
+    activity[leg].other_packets.fetch_add(packets, std::memory_order_relaxed);
+    activity[leg].other_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  }
+  int64_t last_seen_ns(size_t leg) const { return flow[leg].last_seen_ns.load(std::memory_order_relaxed); }
+
+  // The leg's binding was made in the first dialect. Set under the lock.
+  bool first_dialect(size_t leg) const { return Has(FirstDialectFlag(leg)); }
+  void set_first_dialect(size_t leg, bool is) { Set(FirstDialectFlag(leg), is); }
+
+  std::array<Flow, 2> flow;  // By sender.
   std::array<Binding, 2> binding;
   std::array<Activity, 2> activity;
 
@@ -170,17 +170,32 @@ class alignas(64) Endpoint {
   friend class EndpointTable;
   friend class RelayServer;
 
+  static constexpr uint8_t kClosed = 1;  // Out of the table.
+  static constexpr uint8_t FirstDialectFlag(size_t leg) { return static_cast<uint8_t>(2u << leg); }
+  bool Has(uint8_t flag) const { return (flags_.load(std::memory_order_relaxed) & flag) != 0; }
+  void Set(uint8_t flag, bool is) {
+    const uint8_t others = flags_.load(std::memory_order_relaxed) & static_cast<uint8_t>(~flag);
+    flags_.store(is ? static_cast<uint8_t>(others | flag) : others, std::memory_order_relaxed);
+  }
+
   // Written by the control thread before the VNI is published; read by any worker after.
   std::array<disco::PublicKey, 2> clients_;
   std::array<disco::SharedKey, 2> shared_;
-  // First dialect: the source that a leg's first bind pinned; port 0 if none. Under the lock.
-  std::array<AddrPort, 2> pin_;
-  uint64_t lamport_id_ = 0;  // As clients_.
-  uint32_t vni_ = 0;         // As clients_.
+  uint64_t lamport_id_ = 0;
+  uint32_t vni_ = 0;
+
+  // In eighths of a second, when the binding's MAC address last changed; 0: never. Under the lock.
+  std::array<std::atomic<uint8_t>, 2> followed_{};
+  std::atomic<uint8_t> flags_{kClosed};  // Under the lock.
   ByteLock lock_;
-  bool closed_ = true;  // Set when the endpoint is taken out of the table; under the lock.
 };
 static_assert(sizeof(Endpoint) == 448);
+
+// Whose a packet is by its source, if it is anybody's. No endpoint: there is none.
+struct Sender {
+  Endpoint* endpoint = nullptr;
+  size_t leg = 0;
+};
 
 }  // namespace relay
 

@@ -64,6 +64,33 @@ void EndpointTable::Populate() {
   populated_vnis_.store(vnis_end, std::memory_order_relaxed);
 }
 
+void EndpointTable::Bind(Endpoint& endpoint, size_t leg, const Path& path) {
+  endpoint.binding[leg].Publish(path);
+  const PathWords first = endpoint.binding[0].Load();
+  const PathWords second = endpoint.binding[1].Load();
+  const bool both = first.remote_port() != 0 && second.remote_port() != 0;
+  Path paths[2];
+  first.Store(paths[0]);
+  second.Store(paths[1]);
+  // Two legs of one address are one source: the bindings' order says whose its packets are.
+  const bool in_flows = both && Ipv4Path::Fits(first) && Ipv4Path::Fits(second) && paths[0].remote != paths[1].remote;
+  if (in_flows) {
+    endpoint.flow[0].Publish(Ipv4Path::Of(first), Ipv4Path::Of(second));
+    endpoint.flow[1].Publish(Ipv4Path::Of(second), Ipv4Path::Of(first));
+  } else {
+    for (Flow& flow : endpoint.flow) flow.Clear();
+  }
+  if (!both) return;
+  // The endpoint may be on its way out of the table: then there is no slot of it any more.
+  std::atomic<uint32_t>& slot = slots_[endpoint.vni()];
+  const auto index = static_cast<uint32_t>(&endpoint - endpoints_);
+  uint32_t seen = slot.load(std::memory_order_relaxed);
+  while (!Slot(seen).IsEmpty() && Slot(seen).index() == index) {
+    const Slot next = Slot(seen).With(SourceWord(paths[0].remote), SourceWord(paths[1].remote), !in_flows);
+    if (slot.compare_exchange_weak(seen, next.word(), std::memory_order_acq_rel, std::memory_order_relaxed)) return;
+  }
+}
+
 void EndpointTable::CountOpened(const Endpoint& endpoint) {
   const auto index = static_cast<size_t>(&endpoint - endpoints_);
   unbound_[owner_tag_[index]].fetch_sub(1, std::memory_order_relaxed);
@@ -79,13 +106,13 @@ std::optional<uint32_t> EndpointTable::Insert(const NewEndpoint& endpoint, Insta
   record->shared_ = endpoint.shared;
   record->lamport_id_ = endpoint.lamport_id;
   record->vni_ = vni;
-  record->closed_ = false;
-  for (Activity& activity : record->activity) activity.last_seen_ns.store(ToNs(now), std::memory_order_relaxed);
+  record->Set(Endpoint::kClosed, false);
+  for (Flow& flow : record->flow) flow.last_seen_ns.store(ToNs(now), std::memory_order_relaxed);
   owner_tag_[index] = endpoint.owner_tag;
   unbound_[endpoint.owner_tag].fetch_add(1, std::memory_order_relaxed);
   live_.store(live() + 1, std::memory_order_relaxed);
   live_bits_[vni / 64] |= uint64_t{1} << vni % 64;
-  slots_[vni].store(index + 1, std::memory_order_release);
+  slots_[vni].store(Slot::OfRecord(index).word(), std::memory_order_release);
   return vni;
 }
 
@@ -98,7 +125,7 @@ void EndpointTable::Remove(uint32_t vni) {
   bool was_open = false;
   {
     const std::lock_guard lock(endpoint.lock_);
-    endpoint.closed_ = true;  // A handshake that found the endpoint before will not bind it after.
+    endpoint.Set(Endpoint::kClosed, true);  // A handshake that found the endpoint before will not bind it after.
     was_open = endpoint.IsOpen();
   }
   if (was_open) {

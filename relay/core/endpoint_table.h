@@ -1,12 +1,14 @@
 // VNI -> endpoint, lock-free for readers. The relay picks its VNIs, so this is an array and there is no hash: 2^24
 // four-byte slots (64 MiB of address space, touched as used) into a slab of `max_endpoints` records on huge pages where
-// there are any.
+// there are any. A slot also tells by a packet's source which of the endpoint's two flows it is of, so that only that
+// one's line is fetched.
 #ifndef RELAYD_RELAY_CORE_ENDPOINT_TABLE_H_
 #define RELAYD_RELAY_CORE_ENDPOINT_TABLE_H_
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,6 +39,40 @@ class Mapping {
   size_t bytes_;
 };
 
+// What stands at a VNI: a record, and which leg a source is, in four bytes.
+//
+//   bits 0..23   the record's index + 1, or 0: no endpoint
+//   bits 24..29  a bit of SourceWord in which the two legs' differ
+//   bit  30      that bit of the first leg's
+//   bit  31      the flows have no addresses: the bindings are read too
+class Slot {
+ public:
+  constexpr Slot() = default;
+  constexpr explicit Slot(uint32_t word) : word_(word) {}
+  static constexpr Slot OfRecord(uint32_t index) { return Slot((index + 1) | kReadsBindings); }
+
+  constexpr uint32_t word() const { return word_; }
+  constexpr bool IsEmpty() const { return (word_ & kIndexMask) == 0; }
+  constexpr uint32_t index() const { return (word_ & kIndexMask) - 1; }  // Not empty.
+  // Of a source that is one of the two; of any other it is either.
+  constexpr size_t LegOf(uint64_t source_word) const { return ((source_word >> (word_ >> 24 & 63)) ^ word_ >> 30) & 1; }
+  constexpr bool reads_bindings() const { return (word_ & kReadsBindings) != 0; }
+
+  // The same record, with these two sources.
+  constexpr Slot With(uint64_t first_source, uint64_t second_source, bool reads_bindings) const {
+    const uint64_t differing = first_source ^ second_source;
+    const auto bit = static_cast<uint32_t>(differing == 0 ? 0 : std::countr_zero(differing));
+    const auto first = static_cast<uint32_t>(first_source >> bit & 1);
+    return Slot((word_ & kIndexMask) | bit << 24 | first << 30 | (reads_bindings ? kReadsBindings : 0));
+  }
+
+ private:
+  static constexpr uint32_t kIndexMask = geneve::kMaxVni;  // There are at most as many endpoints as VNIs but 0.
+  static constexpr uint32_t kReadsBindings = uint32_t{1} << 31;
+
+  uint32_t word_ = 0;
+};
+
 class EndpointTable {
  public:
   struct NewEndpoint {
@@ -51,19 +87,34 @@ class EndpointTable {
 
   // ---- Workers, while online in the Qsbr. The pointer is good until they are next quiescent.
   Endpoint* Find(uint32_t vni) const {
-    const uint32_t slot = slots_[vni & geneve::kMaxVni].load(std::memory_order_acquire);
-    return slot == 0 ? nullptr : &endpoints_[slot - 1];
+    const Slot slot = SlotOf(vni);
+    return slot.IsEmpty() ? nullptr : &endpoints_[slot.index()];
+  }
+  // By the packet's SourceWord.
+  Sender FindSender(uint32_t vni, uint64_t source_word) const {
+    const Slot slot = SlotOf(vni);
+    if (slot.IsEmpty()) [[unlikely]]
+      return {};
+    return {.endpoint = &endpoints_[slot.index()], .leg = slot.LegOf(source_word)};
   }
   void PrefetchSlot(uint32_t vni) const { __builtin_prefetch(&slots_[vni & geneve::kMaxVni]); }
-  // Find, and both bindings are on their way. Reads the slot, so PrefetchSlot comes some packets before.
-  Endpoint* PrefetchEndpoint(uint32_t vni) const {
-    Endpoint* const endpoint = Find(vni);
-    if (endpoint == nullptr) return nullptr;
-    __builtin_prefetch(&endpoint->binding[0]);
-    __builtin_prefetch(&endpoint->binding[1]);
-    return endpoint;
+  // FindSender, and what the packet is decided by is on its way. Reads the slot, so PrefetchSlot comes some packets
+  // before.
+  Sender PrefetchSender(uint32_t vni, uint64_t source_word) const {
+    const Slot slot = SlotOf(vni);
+    if (slot.IsEmpty()) [[unlikely]]
+      return {};
+    const Sender sender = {.endpoint = &endpoints_[slot.index()], .leg = slot.LegOf(source_word)};
+    __builtin_prefetch(&sender.endpoint->flow[sender.leg], 1);
+    if (slot.reads_bindings()) [[unlikely]] {
+      for (const Binding& binding : sender.endpoint->binding) __builtin_prefetch(&binding);
+    }
+    return sender;
   }
 
+  // The leg is at `path` from now on (port 0: nowhere), for its handshakes and both ways' packets. Under the endpoint's
+  // lock.
+  void Bind(Endpoint& endpoint, size_t leg, const Path& path);
   // Both legs are bound now: called by the core under the endpoint's lock, once in an endpoint's life.
   void CountOpened(const Endpoint& endpoint);
 
@@ -85,7 +136,7 @@ class EndpointTable {
 
   // Dense index of a live VNI's record, for arrays of the control thread's own: below max_endpoints, stable until
   // Remove.
-  uint32_t IndexOf(uint32_t vni) const { return slots_[vni].load(std::memory_order_relaxed) - 1; }
+  uint32_t IndexOf(uint32_t vni) const { return SlotOf(vni).index(); }
   uint32_t VniAt(uint32_t index) const { return endpoints_[index].vni(); }
   // The smallest live VNI above `vni`, or 0. At most 0.1 ms.
   uint32_t NextVni(uint32_t vni) const;
@@ -109,6 +160,7 @@ class EndpointTable {
   static constexpr uint32_t kPopulateAhead = 16384;
   static uint32_t Ahead(uint32_t used, uint32_t all) { return std::min(all, used + kPopulateAhead); }
 
+  Slot SlotOf(uint32_t vni) const { return Slot(slots_[vni & geneve::kMaxVni].load(std::memory_order_acquire)); }
   uint32_t TakeVni();
   uint32_t TakeRecord();
 
@@ -117,7 +169,8 @@ class EndpointTable {
   Mapping slot_memory_;
   Mapping endpoint_memory_;
   Mapping control_memory_;
-  std::atomic<uint32_t>* slots_;  // By VNI: record index + 1, or 0. Written by the control thread.
+  std::atomic<uint32_t>* slots_;  // By VNI: see Slot. Written by the control thread, and by workers under its
+                                  // endpoint's lock.
   Endpoint* endpoints_;
   std::atomic<uint32_t>* unbound_;  // By owner_tag. Control adds; control and workers take away.
   uint32_t* owner_tag_;             // By record. Written by control before publication.

@@ -63,7 +63,7 @@ TEST_F(EndpointTableTest, CountsOpenAndUnboundByOwner) {
   EXPECT_EQ(table.UnboundCount(3), 2u);
   Path path;
   path.remote.port = 1;
-  for (Binding& binding : table.Find(a)->binding) binding.Publish(path);
+  for (const size_t leg : {0u, 1u}) table.Bind(*table.Find(a), leg, path);
   table.CountOpened(*table.Find(a));
   EXPECT_EQ(table.UnboundCount(3), 1u);
   EXPECT_EQ(table.open(), 1u);
@@ -94,16 +94,16 @@ TEST_F(EndpointTableTest, AReusedRecordStartsAfresh) {
   Endpoint* endpoint = table.Find(first);
   Path path;
   path.remote.port = 1;
-  endpoint->binding[0].Publish(path);
-  endpoint->activity[0].owner_packets.store(5);
-  endpoint->activity[0].generation.store(5);
+  table.Bind(*endpoint, 0, path);
+  endpoint->flow[0].owner_packets.store(5);
+  endpoint->binding[0].generation.store(5);
   table.Remove(first);
   const uint32_t second = *table.Insert({}, kNow);
   EXPECT_EQ(table.Find(first), nullptr);
   endpoint = table.Find(second);
   EXPECT_FALSE(endpoint->binding[0].IsBound());
-  EXPECT_EQ(endpoint->activity[0].packets(), 0u);
-  EXPECT_EQ(endpoint->activity[0].generation.load(), 0u);
+  EXPECT_EQ(endpoint->packets(0), 0u);
+  EXPECT_EQ(endpoint->binding[0].generation.load(), 0u);
 }
 
 TEST_F(EndpointTableTest, AsksForMemoryBeforeItIsNeeded) {

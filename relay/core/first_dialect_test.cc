@@ -17,7 +17,7 @@ TEST(FirstDialectTest, BindsAndForwards) {
   EXPECT_EQ(alice.Bind(), Verdict::Accepted());
   EXPECT_EQ(bob.Bind(), Verdict::Accepted());
   EXPECT_EQ(alice.Send("hi"), ForwardedTo(bob));
-  EXPECT_TRUE(relay.table.Find(alice.vni())->activity[0].first_dialect.load());
+  EXPECT_TRUE(relay.table.Find(alice.vni())->first_dialect(0));
 }
 
 TEST(FirstDialectTest, IsRefusedWhereSwitchedOff) {
@@ -100,7 +100,7 @@ TEST(FirstDialectTest, ACurrentHandshakeMovesALegBoundInIt) {
   bind = disco::ReadBindCommon(clear->subspan<disco::kMessageHeaderSize, disco::kBindCommonSize>());
   EXPECT_EQ(alice.SendBindMessage(MessageType::kBindUdpRelayEndpointAnswer, bind), Verdict::Accepted());
   EXPECT_EQ(bob.Send("hi"), ForwardedTo(alice));
-  EXPECT_FALSE(relay.table.Find(alice.vni())->activity[0].first_dialect.load());
+  EXPECT_FALSE(relay.table.Find(alice.vni())->first_dialect(0));
 }
 
 }  // namespace

@@ -26,9 +26,10 @@ RelayServer::RelayServer(EndpointTable& table, const disco::PublicKey& self, Ser
 Verdict RelayServer::Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
                             uint32_t packets, Instant now, Reply& reply) const {
   if (p.kind == Parsed::Kind::kData) {
+    Verdict verdict;
+    if (ForwardByFlow(worker, p, from, packet.size(), packets, now, verdict)) return verdict;
     DataVerdict data = DecideData(worker, p, from, packet.size(), packets, now);
     if (!data.forward) return Verdict::Drop(data.reason);
-    Verdict verdict;
     verdict.action = Verdict::Action::kForward;
     verdict.other_mac = data.other_mac;
     data.to.Store(verdict.to);
@@ -36,6 +37,19 @@ Verdict RelayServer::Decide(WorkerContext& worker, const Parsed& p, const Path& 
   }
   if (p.kind == Parsed::Kind::kBad) return Verdict::Drop(p.reason);
   return HandleControl(worker, *geneve::Parse(packet), from, packet.subspan(geneve::kHeaderSize), now, reply);
+}
+
+bool RelayServer::ForwardByFlow(const WorkerContext& worker, const Parsed& p, const Path& from, size_t bytes,
+                                uint32_t packets, Instant now, Verdict& verdict) const {
+  const PathWords words = PathWords::Of(from);
+  if (!Ipv4Path::Fits(words)) return false;
+  const Sender sender = table_.FindSender(p.vni, SourceWord(from.remote));
+  if (sender.endpoint == nullptr) return false;
+  Ipv4Path to;
+  if (!ForwardIpv4(worker, sender, Ipv4Path::Of(words), bytes, packets, now, to, verdict.other_mac)) return false;
+  verdict.action = Verdict::Action::kForward;
+  to.Store(verdict.to);
+  return true;
 }
 
 // Neither leg is the sender's, or one that must be is not bound yet.
@@ -47,25 +61,26 @@ DropReason RelayServer::WhyNot(Binding::Match first, Binding::Match second, cons
 bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const {
   Endpoint* const endpoint = table_.Find(vni);
   if (endpoint == nullptr) return false;
-  constexpr uint32_t kIntervalMs = 1000;
-  const auto now_ms = std::max<uint32_t>(static_cast<uint32_t>(ToNs(now) / 1'000'000), 1);  // Wraps: differences count.
+  // In eighths of a second; more than eight of them are a second. They wrap, so that a change may come a second late.
+  constexpr uint8_t kInterval = 9;
+  const auto eighths = static_cast<uint8_t>(std::max<int64_t>(ToNs(now) / 125'000'000 & 0xff, 1));
   const auto may_follow = [&](size_t leg, Path& path) {
     if (!endpoint->binding[leg].Load(path) || path.remote != from.remote || path.link == from.link) return false;
     if (path.link.port != from.link.port || path.link.vlan != from.link.vlan) return false;
-    const uint32_t last = endpoint->activity[leg].followed_ms.load(std::memory_order_relaxed);
-    return last == 0 || now_ms - last >= kIntervalMs;
+    const uint8_t last = endpoint->followed_[leg].load(std::memory_order_relaxed);
+    return last == 0 || static_cast<uint8_t>(eighths - last) >= kInterval;
   };
   // Without the lock first: two gateways that take turns are asked about at every packet.
   Path path;
   if (!may_follow(0, path) && !may_follow(1, path)) return false;
   bool changed = false;
   const std::lock_guard lock(endpoint->lock_);
-  if (endpoint->closed_) return false;
+  if (endpoint->Has(Endpoint::kClosed)) return false;
   for (size_t leg = 0; leg < 2; ++leg) {
     if (!may_follow(leg, path)) continue;
-    endpoint->activity[leg].followed_ms.store(now_ms, std::memory_order_relaxed);
+    endpoint->followed_[leg].store(eighths, std::memory_order_relaxed);
     path.link = from.link;
-    endpoint->binding[leg].Publish(path);
+    table_.Bind(*endpoint, leg, path);
     changed = true;
   }
   return changed;
@@ -87,8 +102,8 @@ bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const 
   const int leg = endpoint->LegOf(wrapper->sender);
   if (leg < 0) return Verdict::Drop(DropReason::kUnknownDiscoKey);
 
-  Activity& activity = endpoint->activity[static_cast<size_t>(leg)];
-  if (!kLegBucket.Take(activity.bucket_ns, now)) return Verdict::Drop(DropReason::kControlRateLimited);
+  std::atomic<int64_t>& leg_bucket_ns = endpoint->activity[static_cast<size_t>(leg)].bucket_ns;
+  if (!kLegBucket.Take(leg_bucket_ns, now)) return Verdict::Drop(DropReason::kControlRateLimited);
   if (!worker.control_bucket.Take(worker.control_bucket_ns, now)) {
     return Verdict::Drop(DropReason::kControlRateLimited);
   }
@@ -121,12 +136,12 @@ Verdict RelayServer::HandleHandshake(WorkerContext& worker, Endpoint& endpoint, 
   }
   if (bind.generation == 0) return Verdict::Drop(DropReason::kGenerationZero);
 
-  Activity& activity = endpoint.activity[static_cast<size_t>(leg)];
+  Binding& binding = endpoint.binding[static_cast<size_t>(leg)];
   if (type == MessageType::kBindUdpRelayEndpoint) {
     {
       const std::lock_guard lock(endpoint.lock_);
-      activity.generation.store(bind.generation, std::memory_order_relaxed);
-      endpoint.pin_[static_cast<size_t>(leg)] = {};
+      binding.generation.store(bind.generation, std::memory_order_relaxed);
+      if (!binding.IsBound()) binding.Pin({});
     }
     BindCommon challenge = bind;
     challenge.challenge = ChallengeMac(bind, from.remote, MacPeriod(now));
@@ -135,7 +150,7 @@ Verdict RelayServer::HandleHandshake(WorkerContext& worker, Endpoint& endpoint, 
     return Challenge(worker, endpoint, leg, clear, from, reply);
   }
 
-  if (activity.generation.load(std::memory_order_relaxed) != bind.generation) {
+  if (binding.generation.load(std::memory_order_relaxed) != bind.generation) {
     return Verdict::Drop(DropReason::kStaleGeneration);
   }
   for (const int64_t period : {MacPeriod(now), MacPeriod(now) - 1}) {
@@ -155,10 +170,10 @@ Verdict RelayServer::HandleFirstDialect(WorkerContext& worker, Endpoint& endpoin
   if (type == MessageType::kBindUdpRelayEndpoint) {
     {
       const std::lock_guard lock(endpoint.lock_);
-      AddrPort& pin = endpoint.pin_[index];
-      if (endpoint.binding[index].IsBound()) return Verdict::Drop(DropReason::kStaleGeneration);
-      if (pin.port != 0 && pin != from.remote) return Verdict::Drop(DropReason::kUnknownSource);
-      pin = from.remote;
+      Binding& binding = endpoint.binding[index];
+      if (binding.IsBound()) return Verdict::Drop(DropReason::kStaleGeneration);
+      if (binding.pin().port != 0 && binding.pin() != from.remote) return Verdict::Drop(DropReason::kUnknownSource);
+      binding.Pin(from.remote);
     }
     std::array<uint8_t, disco::kFirstDialectMessageSize> clear;
     disco::WriteFirstDialectMessage(MessageType::kBindUdpRelayEndpointChallenge,
@@ -168,7 +183,7 @@ Verdict RelayServer::HandleFirstDialect(WorkerContext& worker, Endpoint& endpoin
 
   {
     const std::lock_guard lock(endpoint.lock_);
-    if (endpoint.binding[index].IsBound() || endpoint.pin_[index] != from.remote) {
+    if (endpoint.binding[index].IsBound() || endpoint.binding[index].pin() != from.remote) {
       return Verdict::Drop(DropReason::kStaleGeneration);
     }
   }
@@ -183,24 +198,25 @@ Verdict RelayServer::HandleFirstDialect(WorkerContext& worker, Endpoint& endpoin
 Verdict RelayServer::Commit(WorkerContext& worker, Endpoint& endpoint, int leg, const Path& from,
                             std::optional<uint32_t> generation, Instant now) const {
   const auto index = static_cast<size_t>(leg);
-  Activity& activity = endpoint.activity[index];
+  Binding& binding = endpoint.binding[index];
+  Flow& flow = endpoint.flow[index];
   const std::lock_guard lock(endpoint.lock_);
-  if (endpoint.closed_) return Verdict::Drop(DropReason::kUnknownVni);
-  const bool bound_before = endpoint.binding[index].IsBound();
+  if (endpoint.Has(Endpoint::kClosed)) return Verdict::Drop(DropReason::kUnknownVni);
+  const bool bound_before = binding.IsBound();
   const bool open_before = endpoint.IsOpen();
   if (generation) {
     // Another worker may have taken this handshake's answer, or a newer bind, since the check.
-    if (activity.generation.load(std::memory_order_relaxed) != *generation) {
+    if (binding.generation.load(std::memory_order_relaxed) != *generation) {
       return Verdict::Drop(DropReason::kStaleGeneration);
     }
-    activity.generation.store(0, std::memory_order_relaxed);
-  } else if (bound_before || endpoint.pin_[index] != from.remote) {
+    binding.generation.store(0, std::memory_order_relaxed);
+  } else if (bound_before || binding.pin() != from.remote) {
     return Verdict::Drop(DropReason::kStaleGeneration);
   }
-  if (!bound_before) activity.owner.store(worker.id, std::memory_order_relaxed);
-  activity.first_dialect.store(!generation.has_value(), std::memory_order_relaxed);
-  activity.Touch(ToNs(now));
-  endpoint.binding[index].Publish(from);
+  if (!bound_before) flow.owner.store(worker.id, std::memory_order_relaxed);
+  endpoint.set_first_dialect(index, !generation.has_value());
+  flow.Touch(ToNs(now));
+  table_.Bind(endpoint, index, from);
   if (!open_before && endpoint.IsOpen()) table_.CountOpened(endpoint);
   worker.counters->Handshake(bound_before ? HandshakeResult::kRebound : HandshakeResult::kBound);
   return Verdict::Accepted();

@@ -107,14 +107,10 @@ struct Parsed {
   uint32_t vni = 0;
   Kind kind = Kind::kBad;
   DropReason reason = DropReason::kBadGeneve;  // kBad.
-  // What PrefetchEndpoint found, for workers that are neither quiescent nor offline before they decide. Null: nothing,
-  // or not known.
-  Endpoint* endpoint = nullptr;
 
   // What geneve::Parse reads, as far as it is kept: by way of its header it took a dozen instructions more, and a stall
   // where a struct written in bytes is copied in words (6 ns, bench/core_bench HandlePacket/1).
   void Read(std::span<const uint8_t> packet) {
-    endpoint = nullptr;
     if (packet.size() < geneve::kHeaderSize) [[unlikely]]
       return Set(Kind::kBad, DropReason::kBadGeneve);
     const uint32_t first = wire::LoadBe32(packet.first<4>());
@@ -145,28 +141,31 @@ class RelayServer {
     return Decide(worker, Parse(packet), from, packet, 1, now, reply);
   }
 
-  // The same in stages, for bursts: parse and prefetch the slot of each; prefetch its endpoint some packets later, and
-  // what is written of it some packets before it is decided.
+  // The same in stages, for bursts: parse and prefetch the slot of each; prefetch its flow some packets later, and
+  // decide some packets after that.
   static Parsed Parse(std::span<const uint8_t> packet) {
     Parsed parsed;
     parsed.Read(packet);
     return parsed;
   }
   void PrefetchSlot(const Parsed& p) const { table_.PrefetchSlot(p.vni); }
-  Endpoint* PrefetchEndpoint(const Parsed& p) const { return table_.PrefetchEndpoint(p.vni); }
-  // The one line that forwarding writes: the sender's leg's. Reads the first binding. Which leg it is is a guess here:
-  // an answer in front may bind it only now.
-  static void PrefetchActivity(const Endpoint& endpoint, const Path& from) {
-    const size_t leg = endpoint.binding[0].MayBe(from.remote) ? 0 : 1;
-    __builtin_prefetch(&endpoint.activity[leg], 1);
+  // `source_word`: the packet's. What is found is for workers that are neither quiescent nor offline before they
+  // decide.
+  Sender PrefetchSender(const Parsed& p, uint64_t source_word) const {
+    return table_.PrefetchSender(p.vni, source_word);
   }
+  bool Knows(const Parsed& p) const { return table_.Find(p.vni) != nullptr; }
   // `packets` > 1: `packet` is a whole GRO train of that many datagrams, each with the header `p`, O clear; it is
   // forwarded or dropped as one.
   Verdict Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
                  uint32_t packets, Instant now, Reply& reply) const;
-  // What Decide does with Kind::kData, of which only the size counts.
+  // Decide, of Kind::kData of which ForwardIpv4 said no: only the size counts.
   DataVerdict DecideData(const WorkerContext& worker, const Parsed& p, const Path& from, size_t bytes, uint32_t packets,
                          Instant now) const;
+  // What Decide does with nearly all data, in registers: `to` is where it goes. False: it takes Decide to tell, and
+  // nothing was done.
+  static bool ForwardIpv4(const WorkerContext& worker, const Sender& sender, const Ipv4Path& from, size_t bytes,
+                          uint32_t packets, Instant now, Ipv4Path& to, bool& other_mac);
 
   // For back ends that build frames themselves: the leg that is bound to from.remote is answered at from.link's MAC
   // address from now on, where port and VLAN are those that it bound by; at most once a second a leg. The caller has
@@ -176,8 +175,8 @@ class RelayServer {
   const disco::PublicKey& public_key() const { return self_; }
 
  private:
-  // Looked for again if it was not there a moment ago: an allocation may have been answered since.
-  Endpoint* EndpointOf(const Parsed& p) const { return p.endpoint != nullptr ? p.endpoint : table_.Find(p.vni); }
+  bool ForwardByFlow(const WorkerContext& worker, const Parsed& p, const Path& from, size_t bytes, uint32_t packets,
+                     Instant now, Verdict& verdict) const;
   static DataVerdict ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, const Path& from,
                                size_t bytes, uint32_t packets, Instant now);
   static DropReason WhyNot(Binding::Match first, Binding::Match second, const AddrPort& source);
@@ -200,12 +199,22 @@ class RelayServer {
   const Options options_;
 };
 
-// ---- What every data packet comes through: here, so that the workers' loops have it inline.
+// What nearly every packet comes through: here, so that the workers' loops have it inline.
+[[gnu::always_inline]] inline bool RelayServer::ForwardIpv4(const WorkerContext& worker, const Sender& sender,
+                                                            const Ipv4Path& from, size_t bytes, uint32_t packets,
+                                                            Instant now, Ipv4Path& to, bool& other_mac) {
+  Flow& flow = sender.endpoint->flow[sender.leg];
+  if (!flow.Match(from, to, other_mac)) [[unlikely]]
+    return false;
+  sender.endpoint->CountSent(sender.leg, worker.id, packets, bytes);
+  flow.Touch(ToNs(now));
+  return true;
+}
 
 [[gnu::always_inline]] inline DataVerdict RelayServer::DecideData(const WorkerContext& worker, const Parsed& p,
                                                                   const Path& from, size_t bytes, uint32_t packets,
                                                                   Instant now) const {
-  Endpoint* const endpoint = EndpointOf(p);
+  Endpoint* const endpoint = table_.Find(p.vni);
   if (endpoint == nullptr) [[unlikely]]
     return DataVerdict::Drop(DropReason::kUnknownVni);
   const Binding::Match first = endpoint->binding[0].Matches(from.remote);
@@ -223,12 +232,12 @@ class RelayServer {
   if (to.remote_port() == 0) [[unlikely]]
     return DataVerdict::Drop(DropReason::kNotBound);
   const bool other_mac = endpoint.binding[leg].HasOtherMac(from) && from.link.port != 0;
-  endpoint.activity[leg].CountSent(worker.id, packets, bytes);
-  endpoint.activity[leg].Touch(ToNs(now));
+  endpoint.CountSent(leg, worker.id, packets, bytes);
+  endpoint.flow[leg].Touch(ToNs(now));
   // Two legs that share one address cannot be told apart: what is heard from it is heard of both.
   if (leg == 0 && to.remote_port() == from.remote.port &&
       endpoint.binding[1].Matches(from.remote) == Binding::Match::kSame) [[unlikely]]
-    endpoint.activity[1].Touch(ToNs(now));
+    endpoint.flow[1].Touch(ToNs(now));
   return {.forward = true, .reason = {}, .other_mac = other_mac, .to = to};
 }
 

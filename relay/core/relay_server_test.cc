@@ -37,9 +37,9 @@ TEST(RelayServerTest, CountsWhatEachClientSent) {
   alice.Send("1234");
   alice.Send(std::string(3 * 100 - geneve::kHeaderSize, 'x'), 3);
   const Endpoint& endpoint = *relay.table.Find(alice.vni());
-  EXPECT_EQ(endpoint.activity[0].packets(), 4u);
-  EXPECT_EQ(endpoint.activity[0].bytes(), 12u + 300u);
-  EXPECT_EQ(endpoint.activity[1].packets(), 0u);
+  EXPECT_EQ(endpoint.packets(0), 4u);
+  EXPECT_EQ(endpoint.bytes(0), 12u + 300u);
+  EXPECT_EQ(endpoint.packets(1), 0u);
 }
 
 TEST(RelayServerTest, AnotherWorkerCountsApart) {
@@ -54,11 +54,11 @@ TEST(RelayServerTest, AnotherWorkerCountsApart) {
   geneve::Write({.vni = alice.vni(), .protocol = 0, .version = 0, .control = false},
                 std::span(packet).first<geneve::kHeaderSize>());
   EXPECT_EQ(relay.server.HandlePacket(relay.worker, alice.path(), packet, relay.now, relay.reply), ForwardedTo(bob));
-  const Activity& activity = relay.table.Find(alice.vni())->activity[0];
-  EXPECT_EQ(activity.owner_packets.load(), 1u);
-  EXPECT_EQ(activity.other_packets.load(), 1u);
-  EXPECT_EQ(activity.packets(), 2u);
-  EXPECT_EQ(activity.bytes(), 24u);
+  const Endpoint& endpoint = *relay.table.Find(alice.vni());
+  EXPECT_EQ(endpoint.flow[0].owner_packets.load(), 1u);
+  EXPECT_EQ(endpoint.activity[0].other_packets.load(), 1u);
+  EXPECT_EQ(endpoint.packets(0), 2u);
+  EXPECT_EQ(endpoint.bytes(0), 24u);
 }
 
 TEST(RelayServerTest, DropsDataFromElsewhere) {
@@ -103,8 +103,8 @@ TEST(RelayServerTest, BothClientsMayShareOneAddress) {
   EXPECT_EQ(bob.Bind(), Verdict::Accepted());
   relay.Advance(seconds(10));
   EXPECT_EQ(alice.Send("hi"), ForwardedTo(bob));
-  for (const Activity& activity : relay.table.Find(alice.vni())->activity) {
-    EXPECT_GE(activity.last_seen_ns.load(), ToNs(relay.now)) << "either of them may have sent it";
+  for (const Flow& flow : relay.table.Find(alice.vni())->flow) {
+    EXPECT_GE(flow.last_seen_ns.load(), ToNs(relay.now)) << "either of them may have sent it";
   }
 }
 
@@ -320,8 +320,8 @@ TEST(RelayServerTest, AWorkerHasABudgetForAllLegs) {
 TEST(RelayServerTest, DataAndTheBindItselfBreakSilence) {
   RelayHarness relay;
   auto [alice, bob] = relay.AllocatePair();
-  const Activity& activity = relay.table.Find(alice.vni())->activity[0];
-  const auto silent_for = [&] { return ToNs(relay.now) - activity.last_seen_ns.load(); };
+  const Endpoint& endpoint = *relay.table.Find(alice.vni());
+  const auto silent_for = [&] { return ToNs(relay.now) - endpoint.last_seen_ns(0); };
   relay.Advance(seconds(10));
   alice.SendBind();
   EXPECT_EQ(silent_for(), Duration(seconds(10)).count()) << "a bind is control";

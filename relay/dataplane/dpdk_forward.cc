@@ -56,24 +56,49 @@ uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::k
 
 }  // namespace
 
-// Data from such a frame into such a frame (usual_frame.h), in place: all that changes lies in the headers. False: it
-// takes more than that, and nothing was done.
-[[gnu::always_inline]] inline bool DpdkWorker::ForwardUsual(const Lane& lane, const Arrival& arrival,
-                                                            const PathWords& to) {
-  const Frame& frame = arrival.frame;
+// Into such a frame again, in place: all that changes lies in the headers. False: it takes more than that, and nothing
+// was done.
+[[gnu::always_inline]] inline bool DpdkWorker::SendUsual(const Lane& lane, const Arrival& arrival, const Ipv4Path& to) {
+  const UsualFrame& frame = arrival.usual;
   rte_mbuf* const m = arrival.m;
   Lane* const out = LaneOf(to.link_port());
-  if (out == nullptr || !IsUsual(to) || frame.udp_offset != usual::kUdp || frame.udp_checksum == 0 || m->nb_segs != 1)
+  if (out == nullptr || frame.udp_checksum == 0) [[unlikely]]
     return false;
   const Port& port = *out->share.port;
   const uint32_t bytes = uint32_t{usual::kUdp} + frame.udp_bytes;
-  if (bytes > kEthernetBytes + port.mtu || lane.share.port->udp_checksum != UdpChecksum::kUpdate) return false;
+  if (bytes > kEthernetBytes + port.mtu || lane.share.port->udp_checksum != UdpChecksum::kUpdate) [[unlikely]]
+    return false;
   m->ol_flags &= kBufferFlags;
   m->data_len = static_cast<uint16_t>(bytes);  // Padding is cut.
   m->pkt_len = bytes;
   WriteUsual(frame, to, port.mac, rte_pktmbuf_mtod(m, uint8_t*));
   out->out->Add(m, SentAs(TransportOf(true), TransportOf(true), frame.udp_bytes - uint32_t{kUdpBytes}));
   return true;
+}
+
+// Data in a usual frame, decided and sent. False: it is not that, or the core has more to say.
+[[gnu::always_inline]] inline bool DpdkWorker::ForwardUsual(Lane& lane, Arrival& arrival) {
+  if (!arrival.is_usual || arrival.sender.endpoint == nullptr) [[unlikely]]
+    return false;
+  const UsualFrame& frame = arrival.usual;
+  Ipv4Path to;
+  bool other_mac = false;
+  if (!RelayServer::ForwardIpv4(context_, arrival.sender, frame.from, frame.udp_bytes - kUdpBytes, 1, now_, to,
+                                other_mac)) [[unlikely]]
+    return false;
+  if (!other_mac && SendUsual(lane, arrival, to)) [[likely]]
+    return true;
+  ForwardParsed(lane, arrival, to, other_mac);
+  return true;
+}
+
+// The same, the general way.
+[[gnu::noinline]] void DpdkWorker::ForwardParsed(Lane& lane, Arrival& arrival, const Ipv4Path& to, bool other_mac) {
+  Complete(arrival.usual, lane.context, arrival.frame);
+  if (other_mac) FollowLink(arrival);
+  Path path;
+  to.Store(path);
+  Forward(lane, arrival, path);
 }
 
 void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
@@ -98,43 +123,37 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
   out->out->Add(m, SentAs(TransportOf(frame.ipv4), TransportOf(to.IsIpv4()), frame.udp_bytes - uint32_t{kUdpBytes}));
 }
 
-[[gnu::always_inline]] inline void DpdkWorker::DecideData(Lane& lane, Arrival& arrival) {
-  const size_t payload_bytes = arrival.frame.udp_bytes - kUdpBytes;
+// Data that has to do with IPv6, VLANs, or one address for both legs; and what is to be dropped.
+[[gnu::noinline]] void DpdkWorker::DecideData(Lane& lane, Arrival& arrival) {
+  const Frame& frame = arrival.frame;
   DataVerdict verdict =  // Not const, or g++ 12 keeps it in memory.
-      server_.DecideData(context_, arrival.header, arrival.frame.from, payload_bytes, 1, now_);
+      server_.DecideData(context_, arrival.header, frame.from, frame.udp_bytes - kUdpBytes, 1, now_);
   if (!verdict.forward) [[unlikely]]
     return Drop(arrival.m, verdict.reason);
   if (verdict.other_mac) [[unlikely]]
     FollowLink(arrival);
-  if (ForwardUsual(lane, arrival, verdict.to)) [[likely]]
-    return;
   Path to;
   verdict.to.Store(to);
   Forward(lane, arrival, to);
 }
 
-// In arrival order: an answer binds the leg that the datagram behind it needs. The line that forwarding writes is
-// fetched once it is known which, some frames before.
+// In arrival order: an answer binds the leg that the datagram behind it needs.
 [[gnu::noinline]] void DpdkWorker::Decide(Lane& lane, uint16_t count) {
-  static constexpr uint16_t kAhead = 16;  // A decision takes some 15 ns, memory 200.
-  const auto prefetch = [](const Arrival& arrival) {
-    const Endpoint* const endpoint = arrival.header.endpoint;
-    if (endpoint != nullptr) RelayServer::PrefetchActivity(*endpoint, arrival.frame.from);
-  };
-  for (uint16_t i = 0; i < std::min(count, kAhead); ++i) prefetch(arrivals_[i]);
   for (uint16_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) prefetch(arrivals_[i + kAhead]);
-    Arrival& arrival = arrivals_[i];
-    if (arrival.header.endpoint != nullptr) [[likely]] {
-      DecideData(lane, arrival);
-    } else {
-      DecideOther(lane, arrival);
-    }
+    if (!ForwardUsual(lane, arrivals_[i])) [[unlikely]]
+      DecideOther(lane, arrivals_[i]);
   }
 }
 
-// Control, and what is not for the relay. Apart, so that the registers are the data's.
+// What takes the core's own decision, and what is not for the relay. Apart, so that the registers are the usual data's.
 [[gnu::noinline]] void DpdkWorker::DecideOther(Lane& lane, Arrival& arrival) {
+  if (arrival.is_usual) {
+    // A flood of these costs no more than it must. An allocation may have been answered since it was looked for.
+    if (arrival.sender.endpoint == nullptr && !server_.Knows(arrival.header)) {
+      return Drop(arrival.m, DropReason::kUnknownVni);
+    }
+    Complete(arrival.usual, lane.context, arrival.frame);
+  }
   const Frame& frame = arrival.frame;
   if (frame.fate != Frame::Fate::kRelay) {
     if (arrival.m == nullptr) return;  // The reassembler has it.
@@ -142,6 +161,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
     if (frame.fate == Frame::Fate::kKernel) return ToKernel(lane, arrival.m, DropReason::kNotLocal);
     return ToKernel(lane, arrival.m, DropReason::kFragment);
   }
+  if (arrival.header.kind == Parsed::Kind::kData) return DecideData(lane, arrival);
   const Verdict verdict = server_.Decide(context_, arrival.header, frame.from, Payload(arrival), 1, now_, reply_);
   switch (verdict.action) {
     case Verdict::Action::kReply:
@@ -149,9 +169,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
     case Verdict::Action::kAccepted:
       counters_.accepted.Add(1);
       return rte_pktmbuf_free(arrival.m);
-    case Verdict::Action::kForward:  // Its endpoint was allocated a moment ago.
-      if (verdict.other_mac) FollowLink(arrival);
-      return Forward(lane, arrival, verdict.to);
+    case Verdict::Action::kForward:  // Only of data.
     case Verdict::Action::kDrop:
       return Drop(arrival.m, verdict.reason);
   }

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "relay/dataplane/segments.h"
-#include "relay/dataplane/usual_frame.h"
 
 namespace relay {
 
@@ -129,13 +128,8 @@ uint16_t DpdkWorker::Receive(Lane& lane) {
   return count;
 }
 
-[[gnu::always_inline]] inline void DpdkWorker::ReadHeader(const uint8_t* payload, Arrival& arrival) const {
-  arrival.header.Read({payload, arrival.frame.udp_bytes - kUdpBytes});
-  if (arrival.header.kind != Parsed::Kind::kBad) server_.PrefetchSlot(arrival.header);
-}
-
 // Beside the parsing, the way to what is decided on is walked: the frame's slot in the table, and a few frames later,
-// when that is there, its endpoint.
+// when that is there, its sender's flow.
 [[gnu::noinline]] void DpdkWorker::Parse(Lane& lane, uint16_t count) {
   static constexpr uint16_t kAhead = 4;    // The frames' first lines are on their way from the NIC's memory.
   static constexpr uint16_t kBehind = 28;  // A slot comes from memory, some 200 ns away; a frame takes 7 ns.
@@ -146,34 +140,50 @@ uint16_t DpdkWorker::Receive(Lane& lane) {
     Arrival& arrival = arrivals_[i];
     rte_mbuf* const m = received_[i];
     arrival.m = m;
-    const uint8_t* const data = rte_pktmbuf_mtod(m, const uint8_t*);
-    if (m->nb_segs == 1 && ParseUsual(data, m->data_len, lane.context, arrival.frame)) [[likely]] {
-      ReadHeader(data + usual::kPayload, arrival);
-    } else {
+    if (!ParseData(lane.context, arrival)) [[unlikely]]
       ParseAny(lane, arrival);
-    }
-    if (i >= kBehind) FindEndpoint(arrivals_[i - kBehind]);
+    if (i >= kBehind) FindSender(arrivals_[i - kBehind]);
   }
-  for (uint16_t i = count < kBehind ? 0 : count - kBehind; i < count; ++i) FindEndpoint(arrivals_[i]);
+  for (uint16_t i = count < kBehind ? 0 : count - kBehind; i < count; ++i) FindSender(arrivals_[i]);
   counters_.received.Add(count - std::exchange(held_, uint16_t{0}));
 }
 
+// Data in a usual frame. False: anything else.
+[[gnu::always_inline]] inline bool DpdkWorker::ParseData(const FrameContext& context, Arrival& arrival) const {
+  const rte_mbuf* const m = arrival.m;
+  const uint8_t* const data = rte_pktmbuf_mtod(m, const uint8_t*);
+  if (m->nb_segs != 1 || !ParseUsual(data, m->data_len, context, arrival.usual)) return false;
+  arrival.header.Read({data + usual::kPayload, arrival.usual.udp_bytes - kUdpBytes});
+  if (arrival.header.kind != Parsed::Kind::kData) return false;
+  server_.PrefetchSlot(arrival.header);
+  arrival.is_usual = true;
+  return true;
+}
+
 // Of control, the core looks for it itself.
-void DpdkWorker::FindEndpoint(Arrival& arrival) const {
-  if (arrival.header.kind == Parsed::Kind::kData) arrival.header.endpoint = server_.PrefetchEndpoint(arrival.header);
+[[gnu::always_inline]] inline void DpdkWorker::FindSender(Arrival& arrival) const {
+  if (arrival.is_usual) [[likely]] {
+    const Ipv4Path& from = arrival.usual.from;
+    arrival.sender = server_.PrefetchSender(arrival.header, SourceWord(from.remote_ip, from.remote_port));
+  } else if (arrival.header.kind == Parsed::Kind::kData) {
+    server_.PrefetchSender(arrival.header, SourceWord(arrival.frame.from.remote));
+  }
 }
 
 [[gnu::noinline]] void DpdkWorker::ParseAny(Lane& lane, Arrival& arrival) {
+  arrival.is_usual = false;
   arrival.header.kind = Parsed::Kind::kBad;
-  arrival.header.endpoint = nullptr;
   do {
     rte_mbuf* const m = arrival.m;
     if (m->nb_segs > 1 && !PullUpHeaders(arrival)) return;
     const uint8_t* const data = rte_pktmbuf_mtod(m, const uint8_t*);
     lane.context.checksum_good = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
     ParseFrame({data, m->data_len}, m->pkt_len, lane.context, arrival.frame);
-    if (arrival.frame.fate == Frame::Fate::kRelay)
-      return ReadHeader(data + arrival.frame.udp_offset + kUdpBytes, arrival);
+    if (arrival.frame.fate == Frame::Fate::kRelay) {
+      arrival.header.Read({data + arrival.frame.udp_offset + kUdpBytes, arrival.frame.udp_bytes - kUdpBytes});
+      if (arrival.header.kind != Parsed::Kind::kBad) server_.PrefetchSlot(arrival.header);
+      return;
+    }
   } while (arrival.frame.fate == Frame::Fate::kFragment && TakeFragment(arrival));
 }
 

@@ -21,6 +21,7 @@
 #include "relay/dataplane/published.h"
 #include "relay/dataplane/reassembler.h"
 #include "relay/dataplane/tx_buffer.h"
+#include "relay/dataplane/usual_frame.h"
 
 struct rte_ring;
 
@@ -82,23 +83,28 @@ class DpdkWorker {
   };
   struct Arrival {
     rte_mbuf* m;    // Null: a fragment that the reassembler has taken.
-    Parsed header;  // kBad unless the frame is kRelay; endpoint: only of data.
+    bool is_usual;  // Data in a usual frame: `usual` and not `frame` is set.
+    Parsed header;  // kBad unless the frame is kRelay.
+    Sender sender;  // Only where is_usual.
+    UsualFrame usual;
     Frame frame;
   };
 
   uint16_t Receive(Lane& lane);
   void Parse(Lane& lane, uint16_t count);
+  bool ParseData(const FrameContext& context, Arrival& arrival) const;
   void ParseAny(Lane& lane, Arrival& arrival);
-  void ReadHeader(const uint8_t* payload, Arrival& arrival) const;
-  void FindEndpoint(Arrival& arrival) const;
+  void FindSender(Arrival& arrival) const;
   bool PullUpHeaders(Arrival& arrival);
   bool TakeFragment(Arrival& arrival);
   void ExpireFragments(uint64_t tsc);
   void CountLostFragments();
   void Decide(Lane& lane, uint16_t count);
+  bool ForwardUsual(Lane& lane, Arrival& arrival);
+  void ForwardParsed(Lane& lane, Arrival& arrival, const Ipv4Path& to, bool other_mac);
+  bool SendUsual(const Lane& lane, const Arrival& arrival, const Ipv4Path& to);
   void DecideData(Lane& lane, Arrival& arrival);
   void DecideOther(Lane& lane, Arrival& arrival);
-  bool ForwardUsual(const Lane& lane, const Arrival& arrival, const PathWords& to);
   void Forward(Lane& lane, Arrival& arrival, const Path& to);
   void ForwardToSocket(Arrival& arrival, const Path& to);
   void Answer(Lane& lane, Arrival& arrival, const Path& to);

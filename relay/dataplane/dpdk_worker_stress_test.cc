@@ -77,8 +77,8 @@ class WorkerStressTest : public WorkerTest {
     for (uint64_t turn = 0; !stop_.load(); ++turn) {
       if (const auto vni = world_->table.Insert(world_->endpoint(), std::chrono::steady_clock::now())) {
         Endpoint& endpoint = *world_->table.Find(*vni);
-        endpoint.binding[0].Publish(world_->PathOf(Row4(), 0));
-        endpoint.binding[1].Publish(world_->PathOf(Row6(), 1));
+        world_->table.Bind(endpoint, 0, world_->PathOf(Row4(), 0));
+        world_->table.Bind(endpoint, 1, world_->PathOf(Row6(), 1));
         world_->table.CountOpened(endpoint);
         live.push_back(*vni);
         newest_.store(*vni);

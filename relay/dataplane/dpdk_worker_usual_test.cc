@@ -67,9 +67,9 @@ class Twin {
       all.push_back(counters.forwarded_bytes[i / 2][i % 2].Get());
     }
     for (const Counter& reason : counters.dropped) all.push_back(reason.Get());
-    for (const Activity& activity : world_.table.Find(1)->activity) {
-      all.push_back(activity.packets());
-      all.push_back(activity.bytes());
+    for (const size_t leg : {0u, 1u}) {
+      all.push_back(world_.table.Find(1)->packets(leg));
+      all.push_back(world_.table.Find(1)->bytes(leg));
     }
     return all;
   }
@@ -124,7 +124,8 @@ class WorkerUsualTest : public testing::TestWithParam<UdpChecksum> {
       if (kind == 5) path.link.port = 0;    // Bound by a kernel socket.
       if (kind == 6) path.link.port = 250;  // No such port.
       if (kind == 7) path = Path{};         // Not bound.
-      twin->world().table.Find(1)->binding[1].Publish(path);
+      EndpointTable& table = twin->world().table;
+      table.Bind(*table.Find(1), 1, path);
     }
   }
 

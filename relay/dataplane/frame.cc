@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "relay/dataplane/frame_words.h"
-#include "relay/dataplane/usual_frame.h"
 
 namespace relay {
 namespace {
@@ -168,7 +167,10 @@ inline uint8_t* WriteIpv6(const PathWords& to, uint8_t ecn, size_t udp_bytes, ui
   return to.IsIpv4() ? WriteIpv4(to, ecn, udp_bytes, ip) : WriteIpv6(to, ecn, udp_bytes, ip);
 }
 
-[[gnu::noinline]] void ParseAny(const uint8_t* frame, size_t frame_bytes, const FrameContext& context, Frame& out) {
+}  // namespace
+
+void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
+  const uint8_t* const frame = head.data();
   out.fate = Frame::Fate::kKernel;
   // A group address at layer 2 is nobody's way to send us a datagram (RFC 1122 section 3.3.6), nor one to answer to.
   if (frame_bytes < kEthernetBytes + kVlanTagBytes || ((frame[0] | frame[6]) & 1) != 0) return;
@@ -185,26 +187,14 @@ inline uint8_t* WriteIpv6(const PathWords& to, uint8_t ecn, size_t udp_bytes, ui
   if (type == kTypeIpv6) return ParseIpv6(frame, size, vlan, context, out);
 }
 
-bool WriteAny(const Frame& in, const PathWords& to, const MacAddress& own, uint8_t* out) {
+bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out) {
+  PathWords to = PathWords::Of(path);
   const uint16_t old_checksum = in.udp_checksum;
   const uint64_t old_sum = in.address_sum;
   uint8_t* const udp = WriteHeaders(to, own, in.ecn, in.udp_bytes, out);
   Store(udp, PortsOf(to));
   if (old_checksum == 0) return to.IsIpv4();
   Store(udp + 6, UpdatedChecksum(old_checksum, old_sum, AddressSum(to) + PortsOf(to)));
-  return true;
-}
-
-}  // namespace
-
-void ParseFrame(std::span<const uint8_t> head, size_t frame_bytes, const FrameContext& context, Frame& out) {
-  if (!ParseUsual(head.data(), frame_bytes, context, out)) ParseAny(head.data(), frame_bytes, context, out);
-}
-
-bool WriteOuter(const Frame& in, const Path& path, const MacAddress& own, uint8_t* out) {
-  PathWords to = PathWords::Of(path);
-  if (!IsUsual(to) || in.udp_checksum == 0) return WriteAny(in, to, own, out);
-  WriteUsual(in, to, own, out);
   return true;
 }
 

@@ -57,6 +57,10 @@ inline bool HeaderChecksumIsRight(const uint8_t* ip) {
   sum += sum < last ? 1 : 0;
   return Fold(sum) == 0xffff;
 }
+// Addresses that no packet on a wire comes from (RFC 1122 section 3.2.1.3): answering them would end within this host,
+// or nowhere.
+inline bool IsMartianIpv4(const uint8_t* ip) { return ip[0] == 0 || ip[0] == 127 || ip[0] >= 224; }
+
 // The second word of a v4-mapped address, from the IPv4 one as it stands in a packet.
 constexpr uint64_t MappedWord(uint32_t ipv4) { return uint64_t{0xffff} << 16 | uint64_t{ipv4} << 32; }
 

@@ -94,11 +94,7 @@ void SocketWorker::Prefetch() const {
   const std::span<const Arrival> arrivals = std::span(arrivals_).first(arrival_count_);
   for (const Arrival& arrival : arrivals) server_.PrefetchSlot(arrival.header);
   // Found, but not kept for the decision: DecideOn may go offline before it.
-  std::array<const Endpoint*, ReceiveBatch::kMaxMessages> endpoints;
-  for (size_t i = 0; i < arrivals.size(); ++i) endpoints[i] = server_.PrefetchEndpoint(arrivals[i].header);
-  for (size_t i = 0; i < arrivals.size(); ++i) {
-    if (endpoints[i] != nullptr) RelayServer::PrefetchActivity(*endpoints[i], arrivals[i].from);
-  }
+  for (const Arrival& arrival : arrivals) server_.PrefetchSender(arrival.header, SourceWord(arrival.from.remote));
 }
 
 // In arrival order, segment by segment where a train is mixed: an answer binds the leg that the datagram behind it

@@ -1,8 +1,9 @@
-// The frame that nearly all are, parsed and written straight through: untagged IPv4 without options. frame.h does this
-// and all others; the worker's loop has this inline.
+// The frame that nearly all are, parsed and written straight through: untagged IPv4 without options. frame.h does all
+// that there are; the worker's loop has this inline.
 #ifndef RELAYD_RELAY_DATAPLANE_USUAL_FRAME_H_
 #define RELAYD_RELAY_DATAPLANE_USUAL_FRAME_H_
 
+#include "relay/core/flow.h"
 #include "relay/dataplane/frame.h"
 #include "relay/dataplane/frame_words.h"
 
@@ -14,18 +15,20 @@ inline constexpr size_t kUdp = kIp + kIpv4Bytes;
 inline constexpr size_t kPayload = kUdp + kUdpBytes;
 }  // namespace usual
 
-// A frame towards `to` is such a one.
-inline bool IsUsual(const PathWords& to) { return to.IsIpv4() && to.vlan() == 0; }
-
-// Addresses that no packet on a wire comes from (RFC 1122 section 3.2.1.3): answering them would end within this host,
-// or nowhere.
-inline bool IsMartianIpv4(const uint8_t* ip) { return ip[0] == 0 || ip[0] == 127 || ip[0] >= 224; }
+// Such a frame, for one of the relay's addresses and its port.
+struct UsualFrame {
+  Ipv4Path from;
+  uint64_t address_sum;  // As Frame's, all of these.
+  uint16_t udp_bytes;
+  uint16_t udp_checksum;
+  uint8_t ecn;
+};
 
 // ParseFrame for such a frame: no fragment, UDP, for the address of ours that the last one was for, and nothing wrong
 // with it. Read in words, several fields a check: half the instructions of the general way (bench/ring_bench).
 // False: any other frame, of which nothing is said.
 [[gnu::always_inline]] inline bool ParseUsual(const uint8_t* frame, size_t frame_bytes, const FrameContext& context,
-                                              Frame& out) {
+                                              UsualFrame& out) {
   using namespace frame_words;
   using namespace usual;
   if (frame_bytes < kPayload) return false;
@@ -48,35 +51,38 @@ inline bool IsMartianIpv4(const uint8_t* ip) { return ip[0] == 0 || ip[0] == 127
   if (total > frame_bytes - kIp || total != udp_bytes + kIpv4Bytes || udp_bytes < kUdpBytes) return false;
   if (!HeaderChecksumIsRight(frame + kIp) || IsMartianIpv4(frame + kIp + 12)) return false;
 
-  PathWriter path(out.from);
-  path.Word(kRemoteIp, 0);
-  path.Word(kRemoteIp + 8, MappedWord(source));
-  path.Word(kRemotePort, uint64_t{__builtin_bswap16(static_cast<uint16_t>(destination >> 32))} << 32);
-  path.Word(kLocalIp, 0);
-  path.Word(kLocalIp + 8, MappedWord(static_cast<uint32_t>(destination)));
-  path.Word(kLocalPort, uint64_t{context.udp_port} | uint64_t{context.link_port} << 16 | mac >> 48 << 48);
-  path.Word(kLastWord, uint64_t{static_cast<uint32_t>(mac_rest)} | uint64_t{context.interface} << 32);
+  out.from.remote_ip = source;
+  out.from.local_ip = static_cast<uint32_t>(destination);
+  out.from.remote_port = __builtin_bswap16(static_cast<uint16_t>(destination >> 32));
+  out.from.local_port = context.udp_port;
+  out.from.link = mac >> 48 | uint64_t{static_cast<uint32_t>(mac_rest)} << 16 | uint64_t{context.link_port} << 48;
   out.address_sum = uint64_t{source} + static_cast<uint32_t>(destination) + (destination >> 32);
+  out.udp_bytes = static_cast<uint16_t>(udp_bytes);
   out.udp_checksum = Load<uint16_t>(frame + kUdp + 6);
-  // Fate, reason, family, ECN, both offsets and the length, in one word.
-  constexpr uint64_t kShape = uint64_t{static_cast<uint8_t>(Frame::Fate::kRelay)} | uint64_t{true} << 16 |
-                              uint64_t{kIp} << 32 | uint64_t{kUdp} << 40;
-  static_assert(offsetof(Frame, ipv4) == offsetof(Frame, fate) + 2 &&
-                offsetof(Frame, ecn) == offsetof(Frame, fate) + 3 &&
-                offsetof(Frame, ip_offset) == offsetof(Frame, fate) + 4 &&
-                offsetof(Frame, udp_offset) == offsetof(Frame, fate) + 5 &&
-                offsetof(Frame, udp_bytes) == offsetof(Frame, fate) + 6);
-  Store(reinterpret_cast<uint8_t*>(&out.fate), kShape | (mac_rest >> 56 & 3) << 24 | uint64_t{udp_bytes} << 48);
+  out.ecn = static_cast<uint8_t>(mac_rest >> 56 & 3);
   return true;
 }
 
-// WriteOuter where IsUsual(to) and `in` has a checksum: field by field, with what never changes in constants.
-[[gnu::always_inline]] inline void WriteUsual(const Frame& in, const PathWords& to, const MacAddress& own,
+// What ParseFrame would have said of it.
+inline void Complete(const UsualFrame& in, const FrameContext& context, Frame& out) {
+  in.from.Store(out.from, context.interface);
+  out.fate = Frame::Fate::kRelay;
+  out.ipv4 = true;
+  out.ecn = in.ecn;
+  out.ip_offset = usual::kIp;
+  out.udp_offset = usual::kUdp;
+  out.udp_bytes = in.udp_bytes;
+  out.address_sum = in.address_sum;
+  out.udp_checksum = in.udp_checksum;
+}
+
+// WriteOuter where `in` has a checksum: field by field, with what never changes in constants.
+[[gnu::always_inline]] inline void WriteUsual(const UsualFrame& in, const Ipv4Path& to, const MacAddress& own,
                                               uint8_t* __restrict out) {
   using namespace frame_words;
   using namespace usual;
-  Store(out, to.mac_first());
-  Store(out + 2, to.mac_rest());
+  Store(out, static_cast<uint16_t>(to.link));
+  Store(out + 2, static_cast<uint32_t>(to.link >> 16));
   Store(out + 6, Load<uint32_t>(own.data()));
   Store(out + 10, Load<uint16_t>(own.data() + 4));
 
@@ -85,8 +91,8 @@ inline bool IsMartianIpv4(const uint8_t* ip) { return ip[0] == 0 || ip[0] == 127
   constexpr uint16_t kTtlAndProtocol = kTtl | uint16_t{kProtocolUdp} << 8;
   const uint32_t ecn = in.ecn;
   const uint16_t total = __builtin_bswap16(static_cast<uint16_t>(kIpv4Bytes + in.udp_bytes));
-  const uint32_t source = to.local_ipv4();
-  const uint32_t destination = to.remote_ipv4();
+  const uint32_t source = to.local_ip;
+  const uint32_t destination = to.remote_ip;
   const uint64_t addresses = uint64_t{source} + destination;
   const uint64_t header = uint64_t{kVersion + kDontFragment + kTtlAndProtocol} + (ecn << 8) + total + addresses;
   Store(out + 12, __builtin_bswap16(kTypeIpv4) | kVersion << 16 | ecn << 24);
@@ -97,8 +103,8 @@ inline bool IsMartianIpv4(const uint8_t* ip) { return ip[0] == 0 || ip[0] == 127
   Store(out + kIp + 12, source);
   Store(out + kIp + 16, destination);
 
-  const uint16_t source_port = __builtin_bswap16(to.local_port());
-  const uint16_t destination_port = __builtin_bswap16(to.remote_port());
+  const uint16_t source_port = __builtin_bswap16(to.local_port);
+  const uint16_t destination_port = __builtin_bswap16(to.remote_port);
   Store(out + kUdp, source_port);
   Store(out + kUdp + 2, destination_port);
   Store(out + kUdp + 6, UpdatedChecksum(in.udp_checksum, in.address_sum, addresses + source_port + destination_port));

@@ -213,8 +213,8 @@ relay::Path WorkerWorld::PathOf(const PacketRow& row, uint16_t port_index) const
 void WorkerWorld::Bind(const relay::Path& first, const relay::Path& second) {
   relay::Endpoint& record = *table.Find(1);
   const bool was_open = record.IsOpen();
-  record.binding[0].Publish(first);
-  record.binding[1].Publish(second);
+  table.Bind(record, 0, first);
+  table.Bind(record, 1, second);
   if (!was_open) table.CountOpened(record);
 }
 
