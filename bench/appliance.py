@@ -110,8 +110,10 @@ def own_drops(metrics):
 def soak(machine):
     worker, passed = capacity(machine)
     rate = 0.8 * min(worker, passed)
-    with relay_under(machine, "--pairs=100", f"--rate={rate:.0f}", "--warmup=1s",
-                     "--duration=60s") as (relayd, generator):
+    # Either core of a virtual machine is away for tens of milliseconds now and then. What was due then is sent late, and
+    # looked for like all others; virtio has no queue to overflow meanwhile.
+    with relay_under(machine, "--pairs=100", f"--rate={rate:.0f}", "--warmup=1s", "--duration=60s",
+                     "--max_behind=200ms") as (relayd, generator):
         generator.loaded()
         before = own_drops(relayd.metrics(machine))
         report = generator.report(120)

@@ -52,6 +52,7 @@ DEFINE_string(direction, "both", "one (first client to second) or both");
 DEFINE_uint32(burst, 0, "consecutive packets of one flow; 0: 64 with --gso, else 1");
 DEFINE_string(duration, "10s", "of the load; of a trial, if --rate=search");
 DEFINE_string(warmup, "1s", "load before it that does not count");
+DEFINE_string(max_behind, "10ms", "what is due and late by more is given up, and counted as not sent");
 DEFINE_string(drain, "300ms", "silence after which what is missing is lost");
 DEFINE_string(check, "full", "full: every byte of every payload; stamp: its stamp alone, for the highest rates");
 DEFINE_double(handshake_share, 0, "new handshakes of bound clients, for each packet sent");
@@ -176,6 +177,7 @@ absl::Status ReadLoad(Options& options) {
         ReadCount("core", static_cast<uint64_t>(int64_t{FLAGS_core} + 1), 0, 1024),
         ReadDuration("duration", FLAGS_duration, std::chrono::milliseconds(1), options.duration),
         ReadDuration("warmup", FLAGS_warmup, {}, options.warmup),
+        ReadDuration("max_behind", FLAGS_max_behind, std::chrono::milliseconds(1), options.max_behind),
         ReadDuration("drain", FLAGS_drain, std::chrono::milliseconds(1), options.drain),
         ReadDuration("handshake_retry", FLAGS_handshake_retry, std::chrono::milliseconds(1), options.handshake_retry),
         ReadShare("handshake_share", FLAGS_handshake_share), ReadShare("loss_bound", FLAGS_loss_bound)}) {

@@ -48,9 +48,9 @@ void Load::Begin(uint32_t run, double per_second, relay::Instant now) {
   left_in_run_ = 0;
   size_at_ = 0;
   pacer_ = std::make_unique<Pacer>(
-      Pacer::Options{
-          .per_second = per_second,
-          .burst = per_second > kFastRate ? std::max(options_.run_length, kPlainBurst) : options_.run_length},
+      Pacer::Options{.per_second = per_second,
+                     .burst = per_second > kFastRate ? std::max(options_.run_length, kPlainBurst) : options_.run_length,
+                     .max_behind_ns = options_.max_behind.count()},
       relay::ToNs(now));
   ChooseFlows(0);
 }

@@ -66,7 +66,8 @@ class Load {
     Coverage coverage = Coverage::kAll;
     bool both_directions = true;
     bool reflector = false;
-    uint32_t run_length = 1;  // Consecutive packets of one flow.
+    uint32_t run_length = 1;                                     // Consecutive packets of one flow.
+    relay::Duration max_behind = std::chrono::milliseconds(10);  // See Pacer.
     double handshake_share = 0;
     uint32_t probe_run = 0;
     uint64_t seed = 1;

@@ -77,7 +77,8 @@ struct Options {
   bool both_directions = true;
   relay::Duration duration = std::chrono::seconds(10);
   relay::Duration warmup = std::chrono::seconds(1);
-  relay::Duration drain = std::chrono::milliseconds(300);  // Nothing for so long: what is missing is lost.
+  relay::Duration max_behind = std::chrono::milliseconds(10);  // See Pacer.
+  relay::Duration drain = std::chrono::milliseconds(300);      // Nothing for so long: what is missing is lost.
   bool full_check = true;  // The checksum covers the whole payload; else the stamp alone.
 
   double handshake_share = 0;

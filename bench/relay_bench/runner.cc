@@ -53,6 +53,7 @@ Runner::Runner(const Options& options, const SizeMix& sizes, Link& link, Endpoin
                                                .both_directions = options.both_directions,
                                                .reflector = options.reflector,
                                                .run_length = options.burst,
+                                               .max_behind = options.max_behind,
                                                .handshake_share = options.handshake_share,
                                                .probe_run = probe_run,
                                                .seed = random_.Next()},

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import e2e
 import netns
@@ -92,15 +93,34 @@ class RelayBenchTest(RelayTestCase):
                 self.assertIn(reason, stderr)
                 self.assertEqual(len(stderr.strip().splitlines()), 1, stderr)
 
+    def begun(self, report, *flags):
+        """A load that has begun to send."""
+        bench = self.start(programs.Program(
+            [BENCH, f"--json={report.name}", f"--relay_api=http://{self.relayd.api}", "--busy_poll=false",
+             f"--relay=127.0.0.1:{self.relayd.udp_port}", "--rate=1000", "--warmup=0s", *flags]))
+        bench.wait_for(r"sent [1-9]")
+        return bench
+
+    def figures(self, bench, report):
+        self.assertEqual(bench.wait(), 0)
+        return json.loads(report.read())["figures"]
+
     def test_sigint_ends_it_with_a_report(self):
         with tempfile.NamedTemporaryFile("r", suffix=".json") as report:
-            bench = self.start(programs.Program(
-                [BENCH, f"--json={report.name}", f"--relay_api=http://{self.relayd.api}", "--busy_poll=false",
-                 f"--relay=127.0.0.1:{self.relayd.udp_port}", "--rate=1000", "--warmup=0s", "--duration=1h"]))
-            bench.wait_for(r"sent [1-9]")
+            bench = self.begun(report, "--duration=1h")
             bench.signal(signal.SIGINT)
-            self.assertEqual(bench.wait(), 0)
-            self.assertGreater(json.loads(report.read())["figures"]["sent"], 0)
+            self.assertGreater(self.figures(bench, report)["sent"], 0)
+
+    def test_what_a_stopped_generator_owed_is_sent_late_or_given_up(self):
+        for flags, is_lost in (((), True), (("--max_behind=60s",), False)):
+            with self.subTest(flags), tempfile.NamedTemporaryFile("r", suffix=".json") as report:
+                bench = self.begun(report, "--duration=2s", *flags)
+                bench.signal(signal.SIGSTOP)
+                time.sleep(0.3)  # Longer than 10 ms, by far.
+                bench.signal(signal.SIGCONT)
+                figures = self.figures(bench, report)
+                (self.assertGreater if is_lost else self.assertEqual)(figures["generator_lost"], 0)
+                self.assertEqual(figures["lost"], 0)
 
 
 if __name__ == "__main__":
