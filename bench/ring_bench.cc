@@ -32,6 +32,7 @@ constexpr uint16_t kRelayPort = 40000;
 const AddrPort kRelay = AddrPort::FromIpv4({198, 18, 255, 1}, kRelayPort);
 const AddrPort kAlice = AddrPort::FromIpv4({198, 18, 0, 1}, 1001);
 const AddrPort kBob = AddrPort::FromIpv4({198, 18, 0, 2}, 1002);
+const AddrPort kAlice6 = *AddrPort::Parse("[2001:db8::3]:1001");
 const AddrPort kBob6 = *AddrPort::Parse("[2001:db8::2]:1002");
 const AddrPort kRelay6 = *AddrPort::Parse("[2001:db8::1]:40000");
 
@@ -78,9 +79,16 @@ relay::Path PathOf(const AddrPort& remote, const AddrPort& local) {
   return path;
 }
 
+// Who sends to whom, each by an address of the relay's of the same family.
+struct Clients {
+  AddrPort alice;
+  AddrPort bob;
+};
+AddrPort RelayOf(const AddrPort& client) { return client.IsIpv4() ? kRelay : kRelay6; }
+
 // A worker, and `endpoints` open endpoints, all of the same two clients' addresses.
 struct Relay {
-  Relay(uint32_t endpoints, const AddrPort& bob, const AddrPort& bobs_relay)
+  Relay(uint32_t endpoints, const Clients& clients)
       : key((disco::InitCrypto(), disco::PrivateKey::Generate())),
         qsbr(2),
         table(endpoints, qsbr),
@@ -91,8 +99,8 @@ struct Relay {
     for (uint32_t i = 0; i < endpoints; ++i) {
       randombytes_buf(&endpoint.clients, sizeof(endpoint.clients));
       relay::Endpoint* const record = table.Find(*table.Insert(endpoint, std::chrono::steady_clock::now()));
-      table.Bind(*record, 0, PathOf(kAlice, kRelay));
-      table.Bind(*record, 1, PathOf(bob, bobs_relay));
+      table.Bind(*record, 0, PathOf(clients.alice, RelayOf(clients.alice)));
+      table.Bind(*record, 1, PathOf(clients.bob, RelayOf(clients.bob)));
       table.CountOpened(*record);
     }
     const std::array<relay::IpBytes, 2> ours = {kRelay.ip, kRelay6.ip};
@@ -124,9 +132,9 @@ struct Relay {
 };
 
 // A frame from alice, of which only the VNI is written later.
-std::vector<uint8_t> FrameOf(size_t bytes) {
+std::vector<uint8_t> FrameOf(const AddrPort& alice, size_t bytes) {
   std::vector<uint8_t> frame(bytes);
-  relay::Path path = PathOf(kRelay, kAlice);  // As alice sends it.
+  const relay::Path path = PathOf(RelayOf(alice), alice);  // As alice sends it.
   const size_t outer = relay::OuterBytes(path);
   const size_t payload = bytes - outer - relay::kUdpBytes;
   relay::WriteOwnOuter(path, {2, 0, 0, 0, 0, 9}, payload, frame.data());
@@ -136,12 +144,12 @@ std::vector<uint8_t> FrameOf(size_t bytes) {
   return frame;
 }
 
-void WorkerLoop(benchmark::State& state, const AddrPort& bob, const AddrPort& bobs_relay) {
+void WorkerLoop(benchmark::State& state, const Clients& clients) {
   const auto endpoints = static_cast<uint32_t>(state.range(0));
   const auto bytes = static_cast<size_t>(state.range(1));
-  Relay relay(endpoints, bob, bobs_relay);
-  const std::vector<uint8_t> frame = FrameOf(bytes);
-  constexpr size_t kVniOffset = 14 + 20 + 8 + 4;
+  Relay relay(endpoints, clients);
+  const std::vector<uint8_t> frame = FrameOf(clients.alice, bytes);
+  const size_t vni_offset = relay::OuterBytes(PathOf(clients.alice, kRelay)) + relay::kUdpBytes + 4;
   std::minstd_rand random;
   std::vector<std::array<uint8_t, 4>> order(1 << 20);
   for (auto& word : order) wire::StoreBe32(word, (1 + static_cast<uint32_t>(random()) % endpoints) << 8);
@@ -153,8 +161,8 @@ void WorkerLoop(benchmark::State& state, const AddrPort& bob, const AddrPort& bo
     Check(rte_pktmbuf_alloc_bulk(Rings().port.pool, mbufs.data(), kBurst) == 0, "no mbufs");
     for (rte_mbuf* const m : mbufs) {
       auto* const data = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(m, static_cast<uint16_t>(bytes)));
-      std::memcpy(data, frame.data(), std::min<size_t>(bytes, 64));
-      std::memcpy(data + kVniOffset, &order[next++ % order.size()], 4);
+      std::memcpy(data, frame.data(), std::min<size_t>(bytes, 80));
+      std::memcpy(data + vni_offset, &order[next++ % order.size()], 4);
     }
     rte_ring_enqueue_bulk(Rings().in, reinterpret_cast<void**>(mbufs.data()), kBurst, nullptr);
     const uint64_t begin = rte_rdtsc();
@@ -174,8 +182,9 @@ void WorkerLoop(benchmark::State& state, const AddrPort& bob, const AddrPort& bo
   state.counters["cycles_per_packet"] = cycles_per_packet;
 }
 
-void Ring(benchmark::State& state) { WorkerLoop(state, kBob, kRelay); }
-void Ring4To6(benchmark::State& state) { WorkerLoop(state, kBob6, kRelay6); }
+void Ring(benchmark::State& state) { WorkerLoop(state, {kAlice, kBob}); }
+void Ring4To6(benchmark::State& state) { WorkerLoop(state, {kAlice, kBob6}); }
+void Ring6(benchmark::State& state) { WorkerLoop(state, {kAlice6, kBob6}); }
 BENCHMARK(Ring)
     ->Args({1, 114})
     ->Args({1, 1330})
@@ -184,6 +193,7 @@ BENCHMARK(Ring)
     ->Args({1'000'000, 114})
     ->UseManualTime();
 BENCHMARK(Ring4To6)->Args({1, 114})->UseManualTime();
+BENCHMARK(Ring6)->Args({1, 134})->Args({1'000'000, 134})->UseManualTime();
 
 }  // namespace
 

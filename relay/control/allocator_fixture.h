@@ -51,7 +51,7 @@ class AllocatorTest : public testing::Test {
   }
   void SendData(uint32_t vni, size_t leg) {
     Endpoint& endpoint = *table_->Find(vni);
-    endpoint.activity[leg].other_packets.fetch_add(1);
+    endpoint.activity(leg).other_packets.fetch_add(1);
     endpoint.flow[leg].last_seen_ns.store(ToNs(now_));
   }
   void Sweep() {

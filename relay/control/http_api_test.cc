@@ -270,9 +270,9 @@ TEST_F(HttpApiTest, ASessionIsExactAndTheLowerKeyIsClient1) {
     path.remote = AddrPort::Parse("[2001:db8::5]:51820").value();
     server.table().Bind(endpoint, 1, path);
     endpoint.flow[1].owner_packets = 3;
-    endpoint.activity[1].other_packets = 4;
+    endpoint.activity(1).other_packets = 4;
     endpoint.flow[1].owner_bytes = uint64_t{1} << 60;
-    endpoint.activity[1].other_bytes = 1;
+    endpoint.activity(1).other_bytes = 1;
   });
   EXPECT_EQ(BodyOf(server.Request("GET", "/v0/relay/sessions")),
             "{\"UDPPort\":40000,\"Sessions\":[{\"VNI\":1,"

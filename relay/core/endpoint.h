@@ -139,23 +139,25 @@ class alignas(64) Endpoint {
   bool IsOpen() const { return binding[0].IsBound() && binding[1].IsBound(); }
   // Index of the client whose key this is, or -1. Constant time is not needed: keys are public.
   int LegOf(const disco::PublicKey& key) const;
-  const disco::SharedKey& shared(int leg) const { return shared_[static_cast<size_t>(leg)]; }
+  const disco::SharedKey& shared(int leg) const { return rest_[static_cast<size_t>(leg)].shared; }
 
   // What the leg's client has sent and was passed on.
   uint64_t packets(size_t leg) const {
     return flow[leg].owner_packets.load(std::memory_order_relaxed) +
-           activity[leg].other_packets.load(std::memory_order_relaxed);
+           activity(leg).other_packets.load(std::memory_order_relaxed);
   }
   uint64_t bytes(size_t leg) const {
     return flow[leg].owner_bytes.load(std::memory_order_relaxed) +
-           activity[leg].other_bytes.load(std::memory_order_relaxed);
+           activity(leg).other_bytes.load(std::memory_order_relaxed);
   }
   void CountSent(size_t leg, uint16_t worker, uint32_t packets, size_t bytes) {
     if (flow[leg].CountSent(worker, packets, bytes)) [[likely]]
       return;
-    activity[leg].other_packets.fetch_add(packets, std::memory_order_relaxed);
-    activity[leg].other_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    activity(leg).other_packets.fetch_add(packets, std::memory_order_relaxed);
+    activity(leg).other_bytes.fetch_add(bytes, std::memory_order_relaxed);
   }
+  Activity& activity(size_t leg) { return rest_[leg].activity; }
+  const Activity& activity(size_t leg) const { return rest_[leg].activity; }
   int64_t last_seen_ns(size_t leg) const { return flow[leg].last_seen_ns.load(std::memory_order_relaxed); }
 
   // The leg's binding was made in the first dialect. Set under the lock.
@@ -164,7 +166,6 @@ class alignas(64) Endpoint {
 
   std::array<Flow, 2> flow;  // By sender.
   std::array<Binding, 2> binding;
-  std::array<Activity, 2> activity;
 
  private:
   friend class EndpointTable;
@@ -178,9 +179,14 @@ class alignas(64) Endpoint {
     flags_.store(is ? static_cast<uint8_t>(others | flag) : others, std::memory_order_relaxed);
   }
 
+  // In this order, so that the legs' activities lie in two lines: both may be written all the time, by two workers.
+  struct Rest {
+    disco::SharedKey shared;  // As clients_.
+    Activity activity;
+  };
+  std::array<Rest, 2> rest_;
   // Written by the control thread before the VNI is published; read by any worker after.
   std::array<disco::PublicKey, 2> clients_;
-  std::array<disco::SharedKey, 2> shared_;
   uint64_t lamport_id_ = 0;
   uint32_t vni_ = 0;
 

@@ -66,27 +66,32 @@ void EndpointTable::Populate() {
 
 void EndpointTable::Bind(Endpoint& endpoint, size_t leg, const Path& path) {
   endpoint.binding[leg].Publish(path);
-  const PathWords first = endpoint.binding[0].Load();
-  const PathWords second = endpoint.binding[1].Load();
-  const bool both = first.remote_port() != 0 && second.remote_port() != 0;
-  Path paths[2];
-  first.Store(paths[0]);
-  second.Store(paths[1]);
+  std::array<Path, 2> at;
+  const bool both = endpoint.binding[0].Load(at[0]) & endpoint.binding[1].Load(at[1]);
   // Two legs of one address are one source: the bindings' order says whose its packets are.
-  const bool in_flows = both && Ipv4Path::Fits(first) && Ipv4Path::Fits(second) && paths[0].remote != paths[1].remote;
-  if (in_flows) {
-    endpoint.flow[0].Publish(Ipv4Path::Of(first), Ipv4Path::Of(second));
-    endpoint.flow[1].Publish(Ipv4Path::Of(second), Ipv4Path::Of(first));
-  } else {
+  if (!both || at[0].remote == at[1].remote) {
     for (Flow& flow : endpoint.flow) flow.Clear();
+    return PublishSlot(endpoint, at, /*reads_bindings=*/true);
   }
-  if (!both) return;
-  // The endpoint may be on its way out of the table: then there is no slot of it any more.
+  const std::array<PathWords, 2> words = {PathWords::Of(at[0]), PathWords::Of(at[1])};
+  const bool ipv4 = Ipv4Path::Fits(words[0]) && Ipv4Path::Fits(words[1]);
+  for (size_t i = 0; i < 2; ++i) {
+    if (ipv4) {
+      endpoint.flow[i].Publish(Ipv4Path::Of(words[i]), Ipv4Path::Of(words[1 - i]));
+    } else {
+      endpoint.flow[i].PublishSender(at[i]);
+    }
+  }
+  PublishSlot(endpoint, at, !ipv4);
+}
+
+// The endpoint may be on its way out of the table: then there is no slot of it any more.
+void EndpointTable::PublishSlot(const Endpoint& endpoint, const std::array<Path, 2>& at, bool reads_bindings) {
   std::atomic<uint32_t>& slot = slots_[endpoint.vni()];
   const auto index = static_cast<uint32_t>(&endpoint - endpoints_);
   uint32_t seen = slot.load(std::memory_order_relaxed);
   while (!Slot(seen).IsEmpty() && Slot(seen).index() == index) {
-    const Slot next = Slot(seen).With(SourceWord(paths[0].remote), SourceWord(paths[1].remote), !in_flows);
+    const Slot next = Slot(seen).With(SourceWord(at[0].remote), SourceWord(at[1].remote), reads_bindings);
     if (slot.compare_exchange_weak(seen, next.word(), std::memory_order_acq_rel, std::memory_order_relaxed)) return;
   }
 }
@@ -103,7 +108,7 @@ std::optional<uint32_t> EndpointTable::Insert(const NewEndpoint& endpoint, Insta
   const uint32_t vni = TakeVni();
   Endpoint* record = new (&endpoints_[index]) Endpoint;
   record->clients_ = endpoint.clients;
-  record->shared_ = endpoint.shared;
+  for (size_t leg = 0; leg < 2; ++leg) record->rest_[leg].shared = endpoint.shared[leg];
   record->lamport_id_ = endpoint.lamport_id;
   record->vni_ = vni;
   record->Set(Endpoint::kClosed, false);
@@ -151,7 +156,7 @@ void EndpointTable::Reclaim(uint32_t limit) {
     for (; waiting_ != kNone && limit > 0; --limit) {
       const uint32_t index = waiting_;
       waiting_ = next_[index];
-      sodium_memzero(&endpoints_[index].shared_, sizeof(endpoints_[index].shared_));
+      for (Endpoint::Rest& rest : endpoints_[index].rest_) sodium_memzero(&rest.shared, sizeof(rest.shared));
       next_[index] = free_;
       free_ = index;
     }

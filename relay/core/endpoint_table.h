@@ -44,7 +44,7 @@ class Mapping {
 //   bits 0..23   the record's index + 1, or 0: no endpoint
 //   bits 24..29  a bit of SourceWord in which the two legs' differ
 //   bit  30      that bit of the first leg's
-//   bit  31      the flows have no addresses: the bindings are read too
+//   bit  31      the flows do not have both ends: the receiver's binding is read too
 class Slot {
  public:
   constexpr Slot() = default;
@@ -98,18 +98,18 @@ class EndpointTable {
     return {.endpoint = &endpoints_[slot.index()], .leg = slot.LegOf(source_word)};
   }
   void PrefetchSlot(uint32_t vni) const { __builtin_prefetch(&slots_[vni & geneve::kMaxVni]); }
-  // FindSender, and what the packet is decided by is on its way. Reads the slot, so PrefetchSlot comes some packets
-  // before.
+  // FindSender, and what the packet is decided by is on its way; no endpoint where its flows do not have both ends.
+  // Reads the slot, so PrefetchSlot comes some packets before.
   Sender PrefetchSender(uint32_t vni, uint64_t source_word) const {
     const Slot slot = SlotOf(vni);
     if (slot.IsEmpty()) [[unlikely]]
       return {};
     const Sender sender = {.endpoint = &endpoints_[slot.index()], .leg = slot.LegOf(source_word)};
     __builtin_prefetch(&sender.endpoint->flow[sender.leg], 1);
-    if (slot.reads_bindings()) [[unlikely]] {
-      for (const Binding& binding : sender.endpoint->binding) __builtin_prefetch(&binding);
-    }
-    return sender;
+    if (!slot.reads_bindings()) [[likely]]
+      return sender;
+    __builtin_prefetch(&sender.endpoint->binding[1 - sender.leg]);
+    return {};
   }
 
   // The leg is at `path` from now on (port 0: nowhere), for its handshakes and both ways' packets. Under the endpoint's
@@ -161,6 +161,7 @@ class EndpointTable {
   static uint32_t Ahead(uint32_t used, uint32_t all) { return std::min(all, used + kPopulateAhead); }
 
   Slot SlotOf(uint32_t vni) const { return Slot(slots_[vni & geneve::kMaxVni].load(std::memory_order_acquire)); }
+  void PublishSlot(const Endpoint& endpoint, const std::array<Path, 2>& at, bool reads_bindings);
   uint32_t TakeVni();
   uint32_t TakeRecord();
 

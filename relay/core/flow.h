@@ -10,7 +10,7 @@
 
 namespace relay {
 
-// A Path over IPv4 without a VLAN tag, in registers. Its interface is left out: only link-local IPv6 needs one.
+// A Path over IPv4 without a VLAN tag, in registers.
 struct Ipv4Path {
   uint32_t remote_ip = 0;  // Both as they stand in a packet.
   uint32_t local_ip = 0;
@@ -31,9 +31,12 @@ struct Ipv4Path {
             .local_ip = path.local_ipv4(),
             .remote_port = path.remote_port(),
             .local_port = path.local_port(),
-            .link = uint64_t{path.mac_first()} | uint64_t{path.mac_rest()} << 16 | uint64_t{path.link_port()} << 48};
+            .link = LinkOf(path)};
   }
-  void Store(Path& path, uint32_t interface = 0) const {
+  static uint64_t LinkOf(const PathWords& path) {
+    return uint64_t{path.mac_first()} | uint64_t{path.mac_rest()} << 16 | uint64_t{path.link_port()} << 48;
+  }
+  void Store(Path& path) const {
     constexpr uint64_t kMapped = 0xffff0000;
     const PathWords words = {.remote_high = 0,
                              .remote_low = kMapped | uint64_t{remote_ip} << 32,
@@ -41,7 +44,7 @@ struct Ipv4Path {
                              .local_high = 0,
                              .local_low = kMapped | uint64_t{local_ip} << 32,
                              .link = uint64_t{local_port} | uint64_t{link_port()} << 16 | link << 48,
-                             .link_rest = (link & kMac) >> 16 | uint64_t{interface} << 32};
+                             .link_rest = (link & kMac) >> 16};
     words.Store(path);
   }
   uint16_t link_port() const { return static_cast<uint16_t>(link >> 48); }
@@ -49,20 +52,20 @@ struct Ipv4Path {
 
 inline constexpr Duration kLastSeenStep = std::chrono::milliseconds(250);
 
-// From one leg, its sender, to the other. Addresses are in it while both legs are bound by IPv4 without a tag, and not
-// to one address; otherwise the bindings alone have them (endpoint.h), and the flow counts.
+// From one leg, its sender, to the other. While both legs are bound by IPv4 without a tag it has both ends; otherwise
+// the sender's alone, and where packets leave to stands in the other leg's Binding (endpoint.h). While a leg is not
+// bound, or both are bound to one address, it has neither: then it counts only.
 class alignas(64) Flow {
  public:
   // Is a packet that came by `from` the sender's? Then it leaves by `to`; `other_mac`: its frame came from another MAC
-  // address than the sender is answered at, on the same port. False: no, or the bindings have to be asked. Lock-free;
-  // any thread.
+  // address than the sender is answered at, on the same port. False: no, or it does not say. Lock-free; any thread.
   [[gnu::always_inline]] bool Match(const Ipv4Path& from, Ipv4Path& to, bool& other_mac) const {
     const uint32_t before = sequence_.load(std::memory_order_acquire);
-    const uint64_t remotes = remotes_.load(std::memory_order_acquire);
+    const uint64_t remotes = high_.load(std::memory_order_acquire);
     const uint64_t sender_link = sender_link_.load(std::memory_order_acquire);
-    to.link = receiver_link_.load(std::memory_order_acquire);
-    to.local_ip = local_ip_.load(std::memory_order_acquire);
-    to.local_port = local_port_.load(std::memory_order_acquire);
+    to.link = low_.load(std::memory_order_acquire);
+    to.local_ip = rest_.load(std::memory_order_acquire);
+    to.local_port = port_or_vlan_.load(std::memory_order_acquire);
     to.remote_port = receiver_port_.load(std::memory_order_acquire);
     const uint16_t sender_port = sender_port_.load(std::memory_order_acquire);
     to.remote_ip = static_cast<uint32_t>(remotes >> 32);
@@ -71,6 +74,26 @@ class alignas(64) Flow {
     const uint64_t differing = sender_link ^ from.link;
     other_mac = differing != 0 && differing >> 48 == 0 && from.link_port() != 0;
     return static_cast<uint32_t>(remotes) == from.remote_ip && sender_port == from.remote_port && to.remote_port != 0;
+  }
+
+  // The same where the flow has only the sender.
+  [[gnu::always_inline]] bool MatchSender(const Path& from, bool& other_mac) const {
+    const uint32_t before = sequence_.load(std::memory_order_acquire);
+    const uint64_t high = high_.load(std::memory_order_acquire);
+    const uint64_t low = low_.load(std::memory_order_acquire);
+    const uint64_t sender_link = sender_link_.load(std::memory_order_acquire);
+    const uint32_t scope = rest_.load(std::memory_order_acquire);
+    const uint16_t vlan = port_or_vlan_.load(std::memory_order_acquire);
+    const uint16_t port = sender_port_.load(std::memory_order_acquire);
+    const bool has_receiver = receiver_port_.load(std::memory_order_acquire) != 0;
+    if ((before & 1) != 0 || sequence_.load(std::memory_order_relaxed) != before) [[unlikely]]
+      return false;
+    PathWords words = PathWords::Of(from);
+    const uint64_t link = Ipv4Path::LinkOf(words);
+    other_mac = link != sender_link && (link ^ sender_link) >> 48 == 0 && link >> 48 != 0 && vlan == words.vlan();
+    const uint64_t rest = uint64_t{scope} | uint64_t{port} << 32;
+    return ((high ^ words.remote_high) | (low ^ words.remote_low) | (rest ^ words.remote_rest)) == 0 && port != 0 &&
+           !has_receiver;
   }
 
   // What was sent by the sender and passed on, written without locked instructions. False: this worker does not own the
@@ -91,6 +114,7 @@ class alignas(64) Flow {
 
   // Under the endpoint's lock.
   void Publish(const Ipv4Path& sender, const Ipv4Path& receiver);
+  void PublishSender(const Path& sender);
   void Clear() { Publish({}, {}); }
 
   // Of the sender. Any worker stores last_seen_ns, rounded up so that rounding only lengthens life.
@@ -100,14 +124,34 @@ class alignas(64) Flow {
   std::atomic<uint16_t> owner{0};  // Worker id: the one that first bound the leg. Written once, before that.
 
  private:
-  // Published behind the sequence word as Binding's are; odd while being written.
+  // Published behind the sequence word as Binding's are, which is odd while they are written. In two forms:
+  //
+  //                   both ends, IPv4                          the sender alone
+  //   sender_port_    the sender's                             the same; 0: not even that
+  //   receiver_port_  the receiver's                           0
+  //   port_or_vlan_   ours, that the receiver is answered from the sender's VLAN
+  //   rest_           our address, likewise                    the sender's scope
+  //   high_, low_     the sender's address and above it the    the sender's address
+  //                   receiver's; the receiver's link
+  //   sender_link_    the sender's                             the same
+  struct Words {
+    uint16_t sender_port = 0;
+    uint16_t receiver_port = 0;
+    uint16_t port_or_vlan = 0;
+    uint32_t rest = 0;
+    uint64_t high = 0;
+    uint64_t low = 0;
+    uint64_t sender_link = 0;
+  };
+  void Write(const Words& words);
+
   std::atomic<uint16_t> sender_port_{0};
-  std::atomic<uint16_t> receiver_port_{0};  // 0: no addresses here.
-  std::atomic<uint16_t> local_port_{0};     // Ours, that the receiver is answered from; so is local_ip_.
-  std::atomic<uint64_t> remotes_{0};        // IPv4: the sender's, and in the upper half the receiver's.
+  std::atomic<uint16_t> receiver_port_{0};
+  std::atomic<uint16_t> port_or_vlan_{0};
+  std::atomic<uint64_t> high_{0};
+  std::atomic<uint64_t> low_{0};
   std::atomic<uint64_t> sender_link_{0};
-  std::atomic<uint64_t> receiver_link_{0};
-  std::atomic<uint32_t> local_ip_{0};
+  std::atomic<uint32_t> rest_{0};
   std::atomic<uint32_t> sequence_{0};
 };
 static_assert(sizeof(Flow) == 64);

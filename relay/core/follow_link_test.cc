@@ -15,10 +15,13 @@ using test::RelayHarness;
 constexpr std::array<uint8_t, 6> kFirst = {2, 0, 0, 0, 0, 1};
 constexpr std::array<uint8_t, 6> kSecond = {2, 0, 0, 0, 0, 2};
 
-class FollowLinkTest : public testing::Test {
+// With a VLAN tag, and without: the latter is decided by flows, if both are over IPv4.
+class FollowLinkTest : public testing::TestWithParam<std::tuple<const char*, uint16_t>> {
  protected:
   FollowLinkTest() : pair_(relay_.AllocatePair()) {
-    alice().path().link = {.port = 1, .vlan = 5, .mac = kFirst};
+    bob().MoveTo(test::Addr(std::get<0>(GetParam())));
+    bob().path().local_ip = test::Addr(bob().path().remote.IsIpv4() ? "198.18.0.9:1" : "[2001:db8::9]:1").ip;
+    alice().path().link = {.port = 1, .vlan = vlan(), .mac = kFirst};
     bob().path().link = {.port = 2, .vlan = 0, .mac = kFirst};
     relay_.Advance(milliseconds(300));  // Within a second.
   }
@@ -26,6 +29,7 @@ class FollowLinkTest : public testing::Test {
     ASSERT_EQ(alice().Bind(), Verdict::Accepted());
     ASSERT_EQ(bob().Bind(), Verdict::Accepted());
   }
+  static uint16_t vlan() { return std::get<1>(GetParam()); }
   Client& alice() { return pair_.first; }
   Client& bob() { return pair_.second; }
   // Her path, but from another station.
@@ -52,7 +56,11 @@ class FollowLinkTest : public testing::Test {
   std::pair<Client, Client> pair_;
 };
 
-TEST_F(FollowLinkTest, TheVerdictSaysWhenThereIsSomethingToFollow) {
+INSTANTIATE_TEST_SUITE_P(SecondClientAndVlan, FollowLinkTest,
+                         testing::Combine(testing::Values(RelayHarness::kSecond4, RelayHarness::kSecond6),
+                                          testing::Values(uint16_t{0}, uint16_t{5})));
+
+TEST_P(FollowLinkTest, TheVerdictSaysWhenThereIsSomethingToFollow) {
   BindBoth();
   EXPECT_FALSE(Data(alice().path()).other_mac);
   for (size_t byte = 0; byte < 6; ++byte) {
@@ -61,7 +69,7 @@ TEST_F(FollowLinkTest, TheVerdictSaysWhenThereIsSomethingToFollow) {
     EXPECT_TRUE(Data(From(mac)).other_mac) << byte;
   }
   Path elsewhere = From(kSecond);
-  elsewhere.link.vlan = 6;
+  elsewhere.link.vlan = vlan() + 1;
   EXPECT_FALSE(Data(elsewhere).other_mac) << "VLANs change by handshakes alone";
   elsewhere = From(kSecond);
   elsewhere.link.port = 2;
@@ -70,7 +78,7 @@ TEST_F(FollowLinkTest, TheVerdictSaysWhenThereIsSomethingToFollow) {
   EXPECT_FALSE(Data(elsewhere).other_mac) << "a kernel socket has no MAC address";
 }
 
-TEST_F(FollowLinkTest, ALegBoundByASocketStaysThere) {
+TEST_P(FollowLinkTest, ALegBoundByASocketStaysThere) {
   alice().path().link = {};
   BindBoth();
   Path by_port = alice().path();
@@ -80,7 +88,7 @@ TEST_F(FollowLinkTest, ALegBoundByASocketStaysThere) {
   EXPECT_EQ(ToAlice(), Link{});
 }
 
-TEST_F(FollowLinkTest, MovesTheMacAddressAndNothingElse) {
+TEST_P(FollowLinkTest, MovesTheMacAddressAndNothingElse) {
   BindBoth();
   Path from = From(kSecond);
   from.local_ip = bob().path().local_ip;
@@ -92,7 +100,7 @@ TEST_F(FollowLinkTest, MovesTheMacAddressAndNothingElse) {
   EXPECT_EQ(alice().Send("hi").to, bob().path()) << "the other leg stays";
 }
 
-TEST_F(FollowLinkTest, AtMostOnceASecond) {
+TEST_P(FollowLinkTest, AtMostOnceASecond) {
   BindBoth();
   EXPECT_TRUE(Follow(From(kSecond)));
   EXPECT_FALSE(Follow(From(kSecond))) << "it is there already";
@@ -105,7 +113,33 @@ TEST_F(FollowLinkTest, AtMostOnceASecond) {
   EXPECT_EQ(ToAlice().mac, kFirst);
 }
 
-TEST_F(FollowLinkTest, OnlyFromTheBoundSourceOnItsPortAndVlan) {
+// Whatever the time of the first change is: the table counts in eighths of a second.
+TEST_P(FollowLinkTest, NeverWithinASecondAndNotForeverNot) {
+  BindBoth();
+  uint8_t last = 10;
+  const auto follow = [&] {
+    std::array<uint8_t, 6> mac = kFirst;
+    mac[5] = last + 1;
+    const bool changed = Follow(From(mac));
+    if (changed) ++last;
+    return changed;
+  };
+  for (int i = 0; i < 600; ++i) {
+    const Instant begin = relay_.now;
+    ASSERT_TRUE(follow());
+    relay_.now = begin + seconds(1) - milliseconds(1);
+    ASSERT_FALSE(follow()) << i;
+    relay_.now = begin + milliseconds(1125);
+    ASSERT_TRUE(follow()) << i;
+    relay_.Advance(milliseconds(1201));
+  }
+  // Heard of at an interval that meets itself in the table's count.
+  int refused = 0;
+  for (relay_.Advance(seconds(32)); !follow(); relay_.Advance(seconds(32))) ++refused;
+  EXPECT_LE(refused, 9);
+}
+
+TEST_P(FollowLinkTest, OnlyFromTheBoundSourceOnItsPortAndVlan) {
   BindBoth();
   Path other = From(kSecond);
   other.remote.port ^= 1;
@@ -114,13 +148,13 @@ TEST_F(FollowLinkTest, OnlyFromTheBoundSourceOnItsPortAndVlan) {
   other.link.port = 2;
   EXPECT_FALSE(Follow(other));
   other = From(kSecond);
-  other.link.vlan = 0;
+  other.link.vlan = vlan() + 1;
   EXPECT_FALSE(Follow(other));
   EXPECT_EQ(ToAlice().mac, kFirst);
   EXPECT_TRUE(Follow(From(kSecond))) << "what was refused used nothing up";
 }
 
-TEST_F(FollowLinkTest, BothLegsOfOneAddress) {
+TEST_P(FollowLinkTest, BothLegsOfOneAddress) {
   bob().path() = alice().path();
   BindBoth();
   EXPECT_TRUE(Follow(From(kSecond)));
@@ -128,7 +162,7 @@ TEST_F(FollowLinkTest, BothLegsOfOneAddress) {
   EXPECT_EQ(ToAlice().mac, kSecond);
 }
 
-TEST_F(FollowLinkTest, AHandshakeHasTheLastWord) {
+TEST_P(FollowLinkTest, AHandshakeHasTheLastWord) {
   BindBoth();
   EXPECT_TRUE(Follow(From(kSecond)));
   alice().path().link = {.port = 3, .vlan = 7, .mac = kFirst};
@@ -136,7 +170,7 @@ TEST_F(FollowLinkTest, AHandshakeHasTheLastWord) {
   EXPECT_EQ(ToAlice(), alice().path().link);
 }
 
-TEST_F(FollowLinkTest, NotBoundNotAllocatedOrGone) {
+TEST_P(FollowLinkTest, NotBoundNotAllocatedOrGone) {
   EXPECT_FALSE(Follow(From(kSecond))) << "nobody is bound";
   BindBoth();
   relay_.qsbr.Online(0);

@@ -30,7 +30,7 @@ struct alignas(8) Path {
   std::array<uint8_t, 16> local_ip{};  // Ours, that the packet was sent to (v4-mapped for IPv4).
   uint16_t local_port = 0;
   Link link;
-  uint32_t interface = 0;  // Index of the interface that it came in by, 0 if unknown.
+  uint32_t interface = 0;  // Over IPv6: index of the interface that it came in by, 0 if unknown. Over IPv4: 0.
 
   // In words, as a path is written.
   bool IsIpv4() const {

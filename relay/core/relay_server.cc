@@ -52,6 +52,25 @@ bool RelayServer::ForwardByFlow(const WorkerContext& worker, const Parsed& p, co
   return true;
 }
 
+// What the flows do not know: whatever is to be dropped, two legs of one address, and a binding that changes just now.
+[[gnu::noinline]] DataVerdict RelayServer::DecideByBindings(const WorkerContext& worker, Endpoint& endpoint,
+                                                            const Path& from, size_t bytes, uint32_t packets,
+                                                            Instant now) {
+  const Binding::Match first = endpoint.binding[0].Matches(from.remote);
+  const Binding::Match second = endpoint.binding[1].Matches(from.remote);
+  const bool is_first = first == Binding::Match::kSame;
+  const bool is_second = second == Binding::Match::kSame;
+  if (first == Binding::Match::kNotBound || !(is_first || is_second)) {
+    return DataVerdict::Drop(WhyNot(first, second, from.remote));
+  }
+  const size_t leg = is_first ? 0 : 1;
+  const bool other_mac = from.link.port != 0 && endpoint.binding[leg].HasOtherMac(from);
+  const DataVerdict verdict = ForwardTo(worker, endpoint, leg, other_mac, bytes, packets, now);
+  // Two legs that share one address cannot be told apart: what is heard from it is heard of both.
+  if (verdict.forward && is_first && is_second) endpoint.flow[1].Touch(ToNs(now));
+  return verdict;
+}
+
 // Neither leg is the sender's, or one that must be is not bound yet.
 DropReason RelayServer::WhyNot(Binding::Match first, Binding::Match second, const AddrPort& source) {
   if (first == Binding::Match::kNotBound || second == Binding::Match::kNotBound) return DropReason::kNotBound;
@@ -61,14 +80,16 @@ DropReason RelayServer::WhyNot(Binding::Match first, Binding::Match second, cons
 bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const {
   Endpoint* const endpoint = table_.Find(vni);
   if (endpoint == nullptr) return false;
-  // In eighths of a second; more than eight of them are a second. They wrap, so that a change may come a second late.
-  constexpr uint8_t kInterval = 9;
-  const auto eighths = static_cast<uint8_t>(std::max<int64_t>(ToNs(now) / 125'000'000 & 0xff, 1));
+  // In eighths of a second, of which nine are more than a second: 1 to 255, and round again. A change that comes 32
+  // seconds after the last one may be put off for a second by that.
+  constexpr int kInterval = 9;
+  constexpr int kRound = 255;
+  const auto eighths = static_cast<uint8_t>(1 + ToNs(now) / 125'000'000 % kRound);
   const auto may_follow = [&](size_t leg, Path& path) {
     if (!endpoint->binding[leg].Load(path) || path.remote != from.remote || path.link == from.link) return false;
     if (path.link.port != from.link.port || path.link.vlan != from.link.vlan) return false;
     const uint8_t last = endpoint->followed_[leg].load(std::memory_order_relaxed);
-    return last == 0 || static_cast<uint8_t>(eighths - last) >= kInterval;
+    return last == 0 || (eighths - last + kRound) % kRound >= kInterval;
   };
   // Without the lock first: two gateways that take turns are asked about at every packet.
   Path path;
@@ -102,7 +123,7 @@ bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const 
   const int leg = endpoint->LegOf(wrapper->sender);
   if (leg < 0) return Verdict::Drop(DropReason::kUnknownDiscoKey);
 
-  std::atomic<int64_t>& leg_bucket_ns = endpoint->activity[static_cast<size_t>(leg)].bucket_ns;
+  std::atomic<int64_t>& leg_bucket_ns = endpoint->activity(static_cast<size_t>(leg)).bucket_ns;
   if (!kLegBucket.Take(leg_bucket_ns, now)) return Verdict::Drop(DropReason::kControlRateLimited);
   if (!worker.control_bucket.Take(worker.control_bucket_ns, now)) {
     return Verdict::Drop(DropReason::kControlRateLimited);

@@ -154,7 +154,6 @@ class RelayServer {
   Sender PrefetchSender(const Parsed& p, uint64_t source_word) const {
     return table_.PrefetchSender(p.vni, source_word);
   }
-  bool Knows(const Parsed& p) const { return table_.Find(p.vni) != nullptr; }
   // `packets` > 1: `packet` is a whole GRO train of that many datagrams, each with the header `p`, O clear; it is
   // forwarded or dropped as one.
   Verdict Decide(WorkerContext& worker, const Parsed& p, const Path& from, std::span<const uint8_t> packet,
@@ -177,7 +176,9 @@ class RelayServer {
  private:
   bool ForwardByFlow(const WorkerContext& worker, const Parsed& p, const Path& from, size_t bytes, uint32_t packets,
                      Instant now, Verdict& verdict) const;
-  static DataVerdict ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, const Path& from,
+  static DataVerdict DecideByBindings(const WorkerContext& worker, Endpoint& endpoint, const Path& from, size_t bytes,
+                                      uint32_t packets, Instant now);
+  static DataVerdict ForwardTo(const WorkerContext& worker, Endpoint& endpoint, size_t leg, bool other_mac,
                                size_t bytes, uint32_t packets, Instant now);
   static DropReason WhyNot(Binding::Match first, Binding::Match second, const AddrPort& source);
   Verdict HandleControl(WorkerContext& worker, const geneve::Header& header, const Path& from,
@@ -214,30 +215,24 @@ class RelayServer {
 [[gnu::always_inline]] inline DataVerdict RelayServer::DecideData(const WorkerContext& worker, const Parsed& p,
                                                                   const Path& from, size_t bytes, uint32_t packets,
                                                                   Instant now) const {
-  Endpoint* const endpoint = table_.Find(p.vni);
-  if (endpoint == nullptr) [[unlikely]]
+  const Sender sender = table_.FindSender(p.vni, SourceWord(from.remote));
+  if (sender.endpoint == nullptr) [[unlikely]]
     return DataVerdict::Drop(DropReason::kUnknownVni);
-  const Binding::Match first = endpoint->binding[0].Matches(from.remote);
-  if (first == Binding::Match::kSame) return ForwardTo(worker, *endpoint, 0, from, bytes, packets, now);
-  const Binding::Match second = endpoint->binding[1].Matches(from.remote);
-  if (first == Binding::Match::kNotBound || second != Binding::Match::kSame) [[unlikely]]
-    return DataVerdict::Drop(WhyNot(first, second, from.remote));
-  return ForwardTo(worker, *endpoint, 1, from, bytes, packets, now);
+  Endpoint& endpoint = *sender.endpoint;
+  bool other_mac = false;
+  if (endpoint.flow[sender.leg].MatchSender(from, other_mac)) [[likely]]
+    return ForwardTo(worker, endpoint, sender.leg, other_mac, bytes, packets, now);
+  return DecideByBindings(worker, endpoint, from, bytes, packets, now);
 }
 
 [[gnu::always_inline]] inline DataVerdict RelayServer::ForwardTo(const WorkerContext& worker, Endpoint& endpoint,
-                                                                 size_t leg, const Path& from, size_t bytes,
+                                                                 size_t leg, bool other_mac, size_t bytes,
                                                                  uint32_t packets, Instant now) {
   PathWords to = endpoint.binding[1 - leg].Load();  // Not const, nor what it becomes: g++ 12 keeps those in memory.
   if (to.remote_port() == 0) [[unlikely]]
     return DataVerdict::Drop(DropReason::kNotBound);
-  const bool other_mac = endpoint.binding[leg].HasOtherMac(from) && from.link.port != 0;
   endpoint.CountSent(leg, worker.id, packets, bytes);
   endpoint.flow[leg].Touch(ToNs(now));
-  // Two legs that share one address cannot be told apart: what is heard from it is heard of both.
-  if (leg == 0 && to.remote_port() == from.remote.port &&
-      endpoint.binding[1].Matches(from.remote) == Binding::Match::kSame) [[unlikely]]
-    endpoint.flow[1].Touch(ToNs(now));
   return {.forward = true, .reason = {}, .other_mac = other_mac, .to = to};
 }
 

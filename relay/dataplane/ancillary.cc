@@ -78,11 +78,10 @@ uint32_t ReadControl(const msghdr& message, Path& from) {
     if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
       const auto info = Data<in6_pktinfo>(c);  // Of IPv4 too, on a dual-stack socket.
       std::memcpy(from.local_ip.data(), &info.ipi6_addr, from.local_ip.size());
-      from.interface = info.ipi6_ifindex;
+      if (!IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr)) from.interface = info.ipi6_ifindex;
     } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       const auto info = Data<in_pktinfo>(c);
       SetMapped(info.ipi_addr, from.local_ip);
-      from.interface = static_cast<uint32_t>(info.ipi_ifindex);
     } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
       gro_size = static_cast<uint32_t>(std::max(Data<int>(c), 0));
     }

@@ -94,7 +94,7 @@ uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::k
 
 // The same, the general way.
 [[gnu::noinline]] void DpdkWorker::ForwardParsed(Lane& lane, Arrival& arrival, const Ipv4Path& to, bool other_mac) {
-  Complete(arrival.usual, lane.context, arrival.frame);
+  Complete(arrival.usual, arrival.frame);
   if (other_mac) FollowLink(arrival);
   Path path;
   to.Store(path);
@@ -125,6 +125,7 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
 
 // Data that has to do with IPv6, VLANs, or one address for both legs; and what is to be dropped.
 [[gnu::noinline]] void DpdkWorker::DecideData(Lane& lane, Arrival& arrival) {
+  if (arrival.is_usual) Complete(arrival.usual, arrival.frame);
   const Frame& frame = arrival.frame;
   DataVerdict verdict =  // Not const, or g++ 12 keeps it in memory.
       server_.DecideData(context_, arrival.header, frame.from, frame.udp_bytes - kUdpBytes, 1, now_);
@@ -140,20 +141,19 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
 // In arrival order: an answer binds the leg that the datagram behind it needs.
 [[gnu::noinline]] void DpdkWorker::Decide(Lane& lane, uint16_t count) {
   for (uint16_t i = 0; i < count; ++i) {
-    if (!ForwardUsual(lane, arrivals_[i])) [[unlikely]]
-      DecideOther(lane, arrivals_[i]);
+    Arrival& arrival = arrivals_[i];
+    if (ForwardUsual(lane, arrival)) [[likely]]
+      continue;
+    if (arrival.header.kind == Parsed::Kind::kData) {
+      DecideData(lane, arrival);
+    } else {
+      DecideOther(lane, arrival);
+    }
   }
 }
 
-// What takes the core's own decision, and what is not for the relay. Apart, so that the registers are the usual data's.
+// Control, and what is not for the relay. Apart, so that the registers are the data's.
 [[gnu::noinline]] void DpdkWorker::DecideOther(Lane& lane, Arrival& arrival) {
-  if (arrival.is_usual) {
-    // A flood of these costs no more than it must. An allocation may have been answered since it was looked for.
-    if (arrival.sender.endpoint == nullptr && !server_.Knows(arrival.header)) {
-      return Drop(arrival.m, DropReason::kUnknownVni);
-    }
-    Complete(arrival.usual, lane.context, arrival.frame);
-  }
   const Frame& frame = arrival.frame;
   if (frame.fate != Frame::Fate::kRelay) {
     if (arrival.m == nullptr) return;  // The reassembler has it.
@@ -161,7 +161,6 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
     if (frame.fate == Frame::Fate::kKernel) return ToKernel(lane, arrival.m, DropReason::kNotLocal);
     return ToKernel(lane, arrival.m, DropReason::kFragment);
   }
-  if (arrival.header.kind == Parsed::Kind::kData) return DecideData(lane, arrival);
   const Verdict verdict = server_.Decide(context_, arrival.header, frame.from, Payload(arrival), 1, now_, reply_);
   switch (verdict.action) {
     case Verdict::Action::kReply:

@@ -51,7 +51,7 @@ bool HeaderChecksumIsRight(const uint8_t* ip, size_t bytes) {
   const uint8_t* const mac = frame + 6;
   path.Word(kLocalPort, uint64_t{context.udp_port} | uint64_t{context.link_port} << 16 | uint64_t{vlan} << 32 |
                             uint64_t{Load<uint16_t>(mac)} << 48);
-  path.Word(kLastWord, uint64_t{Load<uint32_t>(mac + 2)} | uint64_t{context.interface} << 32);
+  path.Word(kLastWord, uint64_t{Load<uint32_t>(mac + 2)} | uint64_t{out.ipv4 ? 0 : context.interface} << 32);
   out.fate = Frame::Fate::kRelay;
   return true;
 }

@@ -82,7 +82,7 @@ Path PathOf(const PacketRow& row) {
   path.local_ip = test::AddrOf(row.to).ip;
   path.local_port = test::kRelayPort;
   path.link = {.port = kLinkPort, .vlan = static_cast<uint16_t>(row.vlan.value_or(0) & 0xfff), .mac = row.from_mac};
-  path.interface = kInterface;
+  path.interface = path.remote.IsIpv4() ? 0 : kInterface;
   return path;
 }
 

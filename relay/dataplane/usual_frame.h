@@ -64,8 +64,8 @@ struct UsualFrame {
 }
 
 // What ParseFrame would have said of it.
-inline void Complete(const UsualFrame& in, const FrameContext& context, Frame& out) {
-  in.from.Store(out.from, context.interface);
+inline void Complete(const UsualFrame& in, Frame& out) {
+  in.from.Store(out.from);
   out.fate = Frame::Fate::kRelay;
   out.ipv4 = true;
   out.ecn = in.ecn;

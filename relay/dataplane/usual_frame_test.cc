@@ -79,7 +79,7 @@ class UsualFrameTest : public testing::Test {
 
   void ExpectSame(const UsualFrame& straight, const Frame& general) {
     Frame usual;
-    Complete(straight, primed_, usual);
+    Complete(straight, usual);
     ASSERT_EQ(usual.fate, general.fate);
     ASSERT_EQ(usual.from, general.from);
     ASSERT_EQ(usual.ipv4, general.ipv4);

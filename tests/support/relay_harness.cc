@@ -109,7 +109,7 @@ std::pair<Client, Client> RelayHarness::AllocatePair(disco::Dialect dialect) {
   const auto vni = table.Insert(endpoint, now);
   if (!vni) std::abort();
   return {Client(*this, std::move(a), b_public, *vni, Addr("198.18.0.1:1001"), dialect),
-          Client(*this, std::move(b), a_public, *vni, Addr("[2001:db8::2]:1002"), dialect)};
+          Client(*this, std::move(b), a_public, *vni, Addr(second_client), dialect)};
 }
 
 relay::Verdict RelayHarness::Handle(const relay::Path& from, std::span<const uint8_t> packet, uint32_t packets) {

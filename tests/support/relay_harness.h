@@ -2,8 +2,11 @@
 #ifndef RELAYD_TESTS_SUPPORT_RELAY_HARNESS_H_
 #define RELAYD_TESTS_SUPPORT_RELAY_HARNESS_H_
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -60,11 +63,16 @@ class RelayHarness {
  public:
   explicit RelayHarness(relay::RelayServer::Options options = {}, uint32_t max_endpoints = 1024);
 
-  // Two clients of a new endpoint, at 198.18.0.1:1001 and [2001:db8::2]:1002, not bound yet.
+  // Two clients of a new endpoint, at 198.18.0.1:1001 and second_client, not bound yet.
   std::pair<Client, Client> AllocatePair(disco::Dialect dialect = disco::Dialect::kCurrent);
 
   relay::Verdict Handle(const relay::Path& from, std::span<const uint8_t> packet, uint32_t packets = 1);
   void Advance(relay::Duration by) { now += by; }
+
+  // Of either family: two clients over IPv4 are decided by flows alone, others by bindings too.
+  static constexpr char kSecond4[] = "198.18.0.2:1002";
+  static constexpr char kSecond6[] = "[2001:db8::2]:1002";
+  static inline const char* second_client = kSecond6;
 
   relay::Instant now = relay::Instant(std::chrono::hours(1));
   disco::PrivateKey key;
@@ -80,6 +88,18 @@ class RelayHarness {
 };
 
 disco::AddrPort Addr(std::string_view text);
+
+// Tests that are run with a second client of each family.
+class BothFamiliesTest : public testing::TestWithParam<const char*> {
+ protected:
+  BothFamiliesTest() { RelayHarness::second_client = GetParam(); }
+  ~BothFamiliesTest() override { RelayHarness::second_client = RelayHarness::kSecond6; }
+
+ public:
+  static std::string NameOf(const testing::TestParamInfo<const char*>& info) {
+    return info.param == RelayHarness::kSecond4 ? "Ipv4" : "Ipv6";
+  }
+};
 
 }  // namespace test
 
