@@ -189,6 +189,17 @@ TEST_F(Http1TimesTest, Idle) {
   EXPECT_EQ(stats.head_timeout.Get() + stats.body_timeout.Get() + stats.send_timeout.Get() + stats.aborted.Get(), 0u);
 }
 
+// Not for as long as an idle one may be.
+TEST_F(Http1TimesTest, DrainedItAwaitsAFirstRequestForAHeadsTime) {
+  Http1Times times = Never();
+  times.head = milliseconds(20);
+  Serve(times);
+  Settle(loop);
+  connection->Drain();
+  AwaitClosed();
+  EXPECT_EQ(stats.head_timeout.Get(), 0u);
+}
+
 TEST_F(Http1TimesTest, AHeadThatDoesNotEnd) {
   Http1Times times = Never();
   times.head = milliseconds(20);
