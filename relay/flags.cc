@@ -344,6 +344,10 @@ absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
                                      ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
     if (!status.ok()) return status;
   }
+  if (!options.serve_config.empty() && !options.control.tls_cert.empty()) {
+    return absl::InvalidArgumentError(
+        "--serve_config: an ingress reaches a node without TLS, but --api_tls_cert is set");
+  }
   options.check = FLAGS_check;
   // What clients are told to send to is ours.
   std::vector<AddrPort>& local = options.dpdk_io.local_addrs;
