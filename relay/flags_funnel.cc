@@ -1,9 +1,10 @@
-// Funnel's flags.
+#include "relay/flags_funnel.h"
+
 #include <gflags/gflags.h>
 
 #include <algorithm>
 
-#include "relay/flag_values.h"
+#include "relay/control/flag_values.h"
 #include "relay/flags.h"
 
 DEFINE_string(funnel_listen, "",
