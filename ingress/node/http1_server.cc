@@ -33,6 +33,7 @@ class Http1Connection final : public HttpConnection, public HttpTransaction {
     turn_.Schedule();
   }
   ~Http1Connection() override {
+    AbortIfCut();
     if (responder_ != nullptr && !answered_) responder_->OnAborted();
   }
 
@@ -72,6 +73,7 @@ class Http1Connection final : public HttpConnection, public HttpTransaction {
   void Answer(int status, std::string_view line);
   bool MustClose() const;
   void ClientGone();
+  void AbortIfCut();
   void OnTimeout();
   void End();
 
@@ -354,29 +356,26 @@ void Http1Connection::Rest() {
   const bool got_body = std::exchange(got_body_, false), sent = std::exchange(sent_, false);
   const bool goes_on = (wait == Wait::kBody && got_body) || (wait == Wait::kSend && sent);
   if (wait == std::exchange(wait_, wait) && !goes_on) return;
-  switch (wait) {
-    case Wait::kNothing:
-      return timer_.Cancel();
-    case Wait::kIdle:
-      // A connection that only waits holds no buffers.
-      in_.Release();
-      out_.Release();
-      return timer_.Set(times_.idle);
-    case Wait::kHead:
-      return timer_.Set(times_.head);
-    case Wait::kBody:
-    case Wait::kSend:
-      return timer_.Set(times_.stall);
+  if (wait == Wait::kNothing) return timer_.Cancel();
+  if (wait == Wait::kIdle) {
+    // A connection that only waits holds no buffers.
+    in_.Release();
+    out_.Release();
   }
+  timer_.Set(wait == Wait::kIdle ? times_.idle : wait == Wait::kHead ? times_.head : times_.stall);
+}
+
+// An answer that its connection's end would end must not look whole.
+void Http1Connection::AbortIfCut() {
+  const bool is_cut = (phase_ == Phase::kExchange && answer_.has_head()) || !out_.unsent().empty();
+  if (is_cut && stream_ != nullptr) stream_->Abort();
 }
 
 void Http1Connection::OnTimeout() {
   if (wait_ == Wait::kHead && reader_.has_begun()) stats_.head_timeout.Add(1);
   if (wait_ == Wait::kBody) stats_.body_timeout.Add(1);
-  if (wait_ == Wait::kSend) {
-    stats_.send_timeout.Add(1);
-    stream_->Abort();
-  }
+  if (wait_ == Wait::kSend) stats_.send_timeout.Add(1);
+  AbortIfCut();
   ClientGone();
   End();
 }
