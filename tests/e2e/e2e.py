@@ -20,6 +20,7 @@ def main(tools=(), binaries=("relayd",)):
     netns.enter_private()
     # The programs' own too: one that a test kills takes nothing away itself.
     with tempfile.TemporaryDirectory(prefix="relayd-e2e-") as folder:
+        os.chmod(folder, 0o711)  # nginx's workers read below it, as nobody.
         tempfile.tempdir = os.environ["TMPDIR"] = folder
         unittest.main(verbosity=2, warnings="ignore")  # Sockets that the collector closes are no news.
 
