@@ -1,6 +1,6 @@
 // main() of every unit test: what it writes goes into a folder of its process alone, which is gone when it ends. So
 // tests leave nothing behind, and two of them (or two trees' of the same) never meet in a file.
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -33,7 +33,9 @@ class TestFolder {
 }  // namespace
 
 int main(int argc, char** argv) {
-  testing::InitGoogleMock(&argc, argv);
+  // Not InitGoogleMock: with its library linked into every test, the linker takes members of archives twice that are
+  // compiled for link-time optimization too, whose symbol tables name more than they have.
+  testing::InitGoogleTest(&argc, argv);
   const TestFolder folder;  // Not static: a death test's child that calls exit() leaves it to its parent.
   return RUN_ALL_TESTS();
 }
