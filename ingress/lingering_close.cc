@@ -24,7 +24,7 @@ class LingeringCloser::Closing : public EventLoop::Handler {
 
  private:
   void OnEvents(uint32_t) override {
-    if (!Step()) owner->closing_.erase(self);
+    if (!Step()) owner->Forget(self);
   }
 
   bool Send() {
@@ -60,15 +60,21 @@ LingeringCloser::~LingeringCloser() = default;
 void LingeringCloser::Close(relay::Fd fd, std::string unsent) {
   auto closing = std::make_unique<Closing>(loop_, std::move(fd), std::move(unsent));
   if (!closing->Step() || !closing->Watch()) return;
-  if (closing_.size() >= kMost) closing_.pop_front();
+  if (closing_.size() >= kMost) Forget(closing_.begin());
   Closing& added = *closing_.emplace_back(std::move(closing));
   added.owner = this;
   added.self = std::prev(closing_.end());
+  size_.Set(closing_.size());
   if (!timer_.is_set()) timer_.SetAt(closing_.front()->deadline);
 }
 
+void LingeringCloser::Forget(std::list<std::unique_ptr<Closing>>::iterator closing) {
+  closing_.erase(closing);
+  size_.Set(closing_.size());
+}
+
 void LingeringCloser::Expire() {
-  while (!closing_.empty() && closing_.front()->deadline <= loop_.now()) closing_.pop_front();
+  while (!closing_.empty() && closing_.front()->deadline <= loop_.now()) Forget(closing_.begin());
   if (!closing_.empty()) timer_.SetAt(closing_.front()->deadline);
 }
 

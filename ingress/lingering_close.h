@@ -10,6 +10,7 @@
 
 #include "ingress/event_loop.h"
 #include "relay/control/fd.h"
+#include "relay/core/counters.h"
 
 namespace ingress {
 
@@ -27,15 +28,17 @@ class LingeringCloser {
 
   // Sends `unsent` and a FIN, then drops what comes until the other side's FIN. `fd` is on no loop.
   void Close(relay::Fd fd, std::string unsent);
-  size_t size() const { return closing_.size(); }
+  size_t size() const { return size_.Get(); }  // Any thread.
 
  private:
   class Closing;
 
+  void Forget(std::list<std::unique_ptr<Closing>>::iterator closing);
   void Expire();
 
   EventLoop& loop_;
   std::list<std::unique_ptr<Closing>> closing_;  // The oldest first.
+  relay::Counter size_;                          // Of closing_.
   Timer timer_;                                  // Of the oldest.
 };
 

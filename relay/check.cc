@@ -233,7 +233,7 @@ void CheckControl(const Options& options, const SocketBackend& io, Report& repor
       {.table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = routes.get()});
   if (!report.Good(plane.status())) return;
   if (!options.serve_config.empty()) {
-    const auto config = ingress::ServeConfig::Load(options.serve_config, {});
+    const auto config = ingress::ServeConfig::Load(options.serve_config, options.OwnListeners());
     if (report.Good(config.status())) report.Line("node", "serves by ", options.serve_config);
   }
   if (routes != nullptr) ReportFunnel(options, **frontend, routes->size(), report);

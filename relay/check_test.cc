@@ -94,6 +94,23 @@ TEST(CheckTest, FunnelListenersAreOpenedAndDescribed) {
   EXPECT_THAT(report, HasSubstr("203.0.113.1:443"));
 }
 
+TEST(CheckTest, AServeConfigIsReadAsAStartReadsIt) {
+  const std::string config = testing::TempDir() + "/serve.json";
+  std::ofstream(config)
+      << R"({"TCP": {"443": {"TCPForward": "127.0.0.1:9641"}}, "AllowFunnel": {"a.example:443": true}})";
+  Options options = Anywhere();
+  options.serve_config = config;
+  std::string report;
+  EXPECT_TRUE(Check(options, report).ok()) << report;
+  EXPECT_THAT(report, HasSubstr("node         serves by "));
+
+  options.funnel.listen = {{.addr = *AddrPort::Parse("127.0.0.1:0")}, {.addr = *AddrPort::Parse("127.0.0.1:9641")}};
+  report.clear();
+  EXPECT_FALSE(Check(options, report).ok());
+  EXPECT_THAT(report, HasSubstr("127.0.0.1:9641"));
+  EXPECT_THAT(report, HasSubstr("check        relayd would not start\n"));
+}
+
 TEST(CheckTest, DpdkPortsAreOpenedAndDescribed) {
   Options options = Anywhere();
   options.dpdk = true;

@@ -20,8 +20,10 @@
 
 #include "geneve/geneve.h"
 #include "relay/control/address_list.h"
+#include "relay/control/command_line.h"
+#include "relay/control/flag_values.h"
 #include "relay/control/text.h"
-#include "relay/flag_values.h"
+#include "relay/flags_funnel.h"
 
 DEFINE_string(io, "socket", "how packets get in and out: socket or dpdk");
 DEFINE_bool(check, false, "say what would happen and what is wrong, and end: status 0 if relayd would start");
@@ -72,20 +74,14 @@ DEFINE_string(idle_after, "200us", "dpdk: without packets for so long a worker i
 DEFINE_string(idle_sleep, "50us", "dpdk: one nap of an idle worker");
 DEFINE_string(log_level, "info", "debug, info, warning or error");
 
-// In the library, but in none of its headers: what it ends the process with on a flag that it cannot take.
-namespace google {
-extern void (*gflags_exitfunc)(int);
-}
-
 namespace relay {
 namespace {
 
 using disco::AddrPort;
 
-bool IsSet(const char* name) {
-  const gflags::CommandLineFlagInfo info = gflags::GetCommandLineFlagInfoOrDie(name);
-  return info.current_value != info.default_value;
-}
+constexpr std::string_view kUsage =
+    "relayd: a UDP relay that speaks the wire protocol of Tailscale's peer relays, and an ingress that speaks "
+    "Funnel's.\n\nrelayd [--flag=value]...\n\n";
 
 absl::Status ReadCores(uint32_t workers, std::vector<int>& cores) {
   const auto machine_cores = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_CONF));
@@ -271,23 +267,6 @@ absl::Status ReadControl(ControlOptions& control) {
   return absl::OkStatus();
 }
 
-// gflags' own help lists the flags of every library and exits with 1.
-void PrintHelpAndExit() {
-  std::printf(
-      "relayd: a UDP relay that speaks the wire protocol of Tailscale's peer relays, and an ingress that speaks "
-      "Funnel's.\n\nrelayd [--flag=value]...\n\n");
-  std::vector<gflags::CommandLineFlagInfo> flags;
-  gflags::GetAllFlags(&flags);
-  // Those of flags.cc and flags_*.cc.
-  const std::string_view ours = std::string_view(__FILE__).substr(0, sizeof(__FILE__) - sizeof(".cc"));
-  for (const gflags::CommandLineFlagInfo& flag : flags) {
-    if (!flag.filename.starts_with(ours)) continue;
-    std::printf("  --%s=%s\n      %s\n", flag.name.c_str(), flag.default_value.c_str(), flag.description.c_str());
-  }
-  std::printf("  --flagfile=FILE\n      takes flags from a file, one a line\n");
-  std::exit(0);
-}
-
 absl::Status CheckFlagfiles(std::string_view paths) {
   for (const std::string_view entry : text::Split(paths, ',')) {
     const std::string path(entry);
@@ -320,18 +299,12 @@ absl::Status CheckFlagfiles(std::span<char* const> args) {
 }  // namespace
 
 absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
-  google::gflags_exitfunc = [](int status) { std::exit(status == 0 ? 0 : 2); };
-  gflags::SetVersionString(RELAYD_VERSION);
   if (absl::Status status = CheckFlagfiles(std::span(argv, static_cast<size_t>(argc))); !status.ok()) return status;
-  gflags::ParseCommandLineNonHelpFlags(&argc, &argv, true);
-  for (const char* const help : {"help", "helpfull", "helpshort", "helpxml", "helppackage", "helpon", "helpmatch"}) {
-    if (IsSet(help)) PrintHelpAndExit();
-  }
-  if (IsSet("version")) {
-    std::printf("relayd %s\n", RELAYD_VERSION);
-    std::exit(0);
-  }
-  if (argc > 1) return absl::InvalidArgumentError(text::Cat("\"", argv[1], "\" is not a flag"));
+  // Flags of flags.cc and flags_*.cc.
+  const std::string_view ours = std::string_view(__FILE__).substr(0, sizeof(__FILE__) - sizeof(".cc"));
+  const std::vector<std::string_view> rest =
+      ParseCommandLine({.version = RELAYD_VERSION, .usage = kUsage, .files = ours}, argc, argv);
+  if (!rest.empty()) return absl::InvalidArgumentError(text::Cat("\"", rest.front(), "\" is not a flag"));
 
   Options options;
   options.max_endpoints = FLAGS_max_endpoints;
@@ -343,6 +316,10 @@ absl::StatusOr<Options> ParseFlags(int argc, char** argv) {
                                      ReadFunnel(options.funnel, options.serve_config),
                                      ReadListen("metrics_listen", FLAGS_metrics_listen, options.metrics_listen)}) {
     if (!status.ok()) return status;
+  }
+  if (!options.serve_config.empty() && !options.control.tls_cert.empty()) {
+    return absl::InvalidArgumentError(
+        "--serve_config: an ingress reaches a node without TLS, but --api_tls_cert is set");
   }
   options.check = FLAGS_check;
   // What clients are told to send to is ours.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "ingress/frontend/frontend.h"
@@ -29,6 +30,9 @@ struct Options {
   uint32_t max_endpoints = 262'144;
   AddrPort metrics_listen;
   LogLevel log_level = LogLevel::kInfo;
+
+  // What no backend of serve_config's may be: it would serve the public what is the operator's.
+  std::vector<AddrPort> OwnListeners() const;
 };
 
 // Parses and checks the command line. A wrong flag gives an error of one line; an unknown one ends the process with one

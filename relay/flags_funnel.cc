@@ -1,9 +1,11 @@
-// Funnel's flags.
+#include "relay/flags_funnel.h"
+
 #include <gflags/gflags.h>
 
 #include <algorithm>
 
-#include "relay/flag_values.h"
+#include "relay/control/flag_values.h"
+#include "relay/flags.h"
 
 DEFINE_string(funnel_listen, "",
               "Funnel: where public clients are accepted, addr:port by comma; addr:port=PORT if they see another port "
@@ -38,6 +40,12 @@ absl::Status ReadFunnelListener(std::string_view entry, ingress::FrontendOptions
 }
 
 }  // namespace
+
+std::vector<AddrPort> Options::OwnListeners() const {
+  std::vector<AddrPort> own = {control.api_listen, metrics_listen};
+  for (const ingress::FrontendOptions::Listener& listener : funnel.listen) own.push_back(listener.addr);
+  return own;
+}
 
 absl::Status ReadFunnel(ingress::FrontendOptions& funnel, std::string& serve_config) {
   for (const std::string_view entry : text::Split(FLAGS_funnel_listen, ',')) {

@@ -252,6 +252,14 @@ TEST(FlagsTest, EveryDpdkFlagReachesItsOption) {
   EXPECT_EQ(dpdk.idle_sleep, std::chrono::microseconds(10));
 }
 
+// Each ingress would be answered 400.
+TEST(FlagsTest, AServeConfigBehindTlsIsRefused) {
+  EXPECT_EQ(Parse({"--serve_config=s.json"})->serve_config, "s.json");
+  const auto options = Parse({"--serve_config=s.json", "--api_tls_cert=c", "--api_tls_key=k"});
+  EXPECT_EQ(options.status().message(),
+            "--serve_config: an ingress reaches a node without TLS, but --api_tls_cert is set");
+}
+
 TEST(FlagsTest, TheDefaultsOfDpdkAreThoseOfItsOptions) {
   const auto options = Parse({"--io=dpdk", "--eal=--vdev=net_null0", "--workers=3"});
   ASSERT_TRUE(options.ok()) << options.status();

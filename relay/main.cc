@@ -1,6 +1,4 @@
 // relayd: flags become Options, the parts are built in order, and scope ends them.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -14,6 +12,7 @@
 #include "disco/key.h"
 #include "ingress/frontend/frontend.h"
 #include "ingress/frontend/route_book.h"
+#include "ingress/node/descriptor_shares.h"
 #include "ingress/node/embedded_node.h"
 #include "prometheus/metric_family.h"
 #include "relay/check.h"
@@ -32,14 +31,6 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kWrongFlag = 2;
-
-// The API alone takes 1,024 descriptors, which is many a machine's soft limit.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // For the log; "off" if there are none.
 std::string Listeners(const ingress::Frontend& funnel) {
@@ -66,28 +57,29 @@ absl::Status Run(const relay::Options& options) {
     if (!opened.ok()) return opened.status();
     dpdk = *std::move(opened);
   }
+  // A node's connections are fitted to a quarter of the descriptors, and the public ones to what they leave.
+  const auto node_share = ingress::DescriptorShares::Of(ingress::RaiseDescriptorLimit() / 4);
+  ingress::FrontendOptions funnel_options = options.funnel;
+  if (!options.serve_config.empty()) funnel_options.descriptors_of_others = node_share.total();
   // Without listeners too, so that routes can be looked at.
-  auto frontend = ingress::Frontend::Open(options.funnel);
+  auto frontend = ingress::Frontend::Open(funnel_options);
   if (!frontend.ok()) return frontend.status();
   ingress::Frontend& funnel = **frontend;
   ingress::RouteBook routes(funnel);
 
   std::unique_ptr<ingress::EmbeddedNode> node;
   if (!options.serve_config.empty()) {
-    std::vector<relay::AddrPort> own = {options.control.api_listen, options.metrics_listen};
-    for (const auto& listener : options.funnel.listen) own.push_back(listener.addr);
-    auto started = ingress::EmbeddedNode::Start(options.serve_config, std::move(own));
+    auto started = ingress::EmbeddedNode::Start(options.serve_config, options.OwnListeners(), node_share);
     if (!started.ok()) return started.status();
     node = *std::move(started);
   }
 
-  relay::ControlPlane::Relay parts{
-      .table = table, .allocator = allocator, .udp_port = io.port(), .ipv6 = io.has_ipv6(), .funnel = &routes};
-  if (node) {
-    parts.ingress = [&](const auto& request, auto exchange) { node->Handle(request, exchange); };
-    parts.ingress_connections = [&] { return node->connections(); };
-  }
-  auto plane = relay::ControlPlane::Open(options.control, parts);
+  auto plane = relay::ControlPlane::Open(options.control, {.table = table,
+                                                           .allocator = allocator,
+                                                           .udp_port = io.port(),
+                                                           .ipv6 = io.has_ipv6(),
+                                                           .funnel = &routes,
+                                                           .ingress = node.get()});
   if (!plane.ok()) return plane.status();
   relay::ControlPlane& control = **plane;
 
@@ -151,7 +143,7 @@ int main(int argc, char** argv) {
     relay::SetLogLevel(options->log_level);
     std::signal(SIGPIPE, SIG_IGN);
     relay::ControlPlane::BlockSignals();  // Before there is any other thread.
-    RaiseDescriptorLimit();
+    ingress::RaiseDescriptorLimit();      // The API alone takes 1,024, which is many a machine's soft limit.
     std::string report;
     const absl::Status status = options->check ? relay::Check(*options, report) : Run(*options);
     std::fputs(report.c_str(), stdout);

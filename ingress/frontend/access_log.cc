@@ -1,7 +1,6 @@
 #include "ingress/frontend/access_log.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,23 +30,6 @@ void AppendTime(std::string& out, std::chrono::system_clock::time_point time) {
   char millis[8];
   std::snprintf(millis, sizeof(millis), ".%03dZ", static_cast<int>(ms % 1000));
   AppendAll(out, stamp, millis);
-}
-
-void AppendJsonString(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c >= 0x20 && c < 0x7f) {
-      out += c;
-    } else {
-      char escape[7];
-      std::snprintf(escape, sizeof(escape), "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      out += escape;
-    }
-  }
-  out += '"';
 }
 
 // With three decimals.
@@ -84,9 +66,9 @@ std::string FormatAccessLine(const AccessRecord& record) {
   std::string line = "{\"time\":\"";
   AppendTime(line, record.time);
   AppendAll(line, "\",\"client\":\"", record.client.ToString(), "\",\"name\":");
-  AppendJsonString(line, record.name);
+  relay::AppendQuoted(line, record.name);
   AppendAll(line, ",\"port\":", record.port, ",\"node\":");
-  AppendJsonString(line, record.node ? record.node->ToString() : "");
+  relay::AppendQuoted(line, record.node ? record.node->ToString() : "");
   AppendAll(line, ",\"reason\":\"", record.reason, "\",\"duration_s\":");
   AppendDecimal(line, record.duration, std::chrono::seconds(1));
   AppendAll(line, ",\"bytes_to_node\":", record.bytes_to_node, ",\"bytes_to_client\":", record.bytes_to_client);
@@ -118,18 +100,13 @@ bool AccessLog::AllowRefusal(Instant now, uint64_t& suppressed) {
 }
 
 void AccessLog::Write(std::string_view lines, size_t count) {
+  if (!WriteNow(lines)) lost_.fetch_add(count, std::memory_order_relaxed);
+}
+
+bool AccessLog::WriteNow(std::string_view lines) {
+  if (path_.empty()) return relay::WriteToStderr(lines);
   const std::lock_guard lock(mutex_);
-  int fd = file_.get();
-  bool ready = true;
-  if (path_.empty()) {
-    // stderr may block, and is others' too: a pipe that says it is writable takes PIPE_BUF bytes without.
-    fd = STDERR_FILENO;
-    pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
-    ready = poll(&writable, 1, 0) == 1 && (writable.revents & POLLOUT) != 0;
-  }
-  if (!ready || write(fd, lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
-    lost_.fetch_add(count, std::memory_order_relaxed);
-  }
+  return write(file_.get(), lines.data(), lines.size()) == static_cast<ssize_t>(lines.size());
 }
 
 void AccessLogBuffer::Add(AccessRecord& record) {

@@ -37,7 +37,7 @@ struct AccessRecord {
 
 // With its newline, at most kMaxAccessLine bytes (names have 253 at most).
 std::string FormatAccessLine(const AccessRecord& record);
-inline constexpr size_t kMaxAccessLine = 4096;
+inline constexpr size_t kMaxAccessLine = relay::kMaxStderrBytes;
 
 // Where lines go. Any thread.
 class AccessLog {
@@ -55,6 +55,7 @@ class AccessLog {
 
  private:
   explicit AccessLog(std::string path) : path_(std::move(path)) {}
+  bool WriteNow(std::string_view lines);
 
   const std::string path_;
   std::mutex mutex_;

@@ -19,17 +19,17 @@ constexpr uint64_t kDefaultMaxPending = 4096;
 // A hello and a PROXY header fit into what a thread reads at once.
 constexpr size_t kMaxHelloCap = kCopyBytes - kMaxProxyHeaderSize;
 
-DescriptorBudget BudgetOfProcess() {
+DescriptorBudget BudgetOfProcess(uint64_t of_others) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
-  return DescriptorBudget::Of(limit.rlim_cur);
+  return DescriptorBudget::Of(limit.rlim_cur - std::min<uint64_t>(limit.rlim_cur, of_others));
 }
 
 class FrontendImpl final : public Frontend {
  public:
   FrontendImpl(const FrontendOptions& options, std::unique_ptr<AccessLog> log,
                const std::shared_ptr<const PublicListeners>& listeners, std::vector<std::string> warnings)
-      : budget_(BudgetOfProcess()),
+      : budget_(BudgetOfProcess(options.descriptors_of_others)),
         warnings_(std::move(warnings)),
         shared_(options, std::move(log)),
         series_(options.threads, kMaxRouteSeries) {

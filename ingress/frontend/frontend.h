@@ -29,7 +29,8 @@ struct FrontendOptions {
   Duration dial_timeout = std::chrono::seconds(5);  // For the node's connection and for its answer, each.
   Duration idle_timeout = std::chrono::hours(1);
   Duration keepalive = std::chrono::seconds(60);
-  std::string access_log;  // A file; empty: stderr.
+  std::string access_log;              // A file; empty: stderr.
+  uint64_t descriptors_of_others = 0;  // What the process needs beside DescriptorBudget::kOthers: a node's, say.
 };
 
 // The frontend's threads, and what they share. Control thread, but for Collect (any thread).

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "ingress/frontend/close_reason.h"
+#include "ingress/frontend/descriptor_budget.h"
 #include "ingress/frontend/frontend_fixture.h"
 #include "ingress/proxy_protocol.h"
 #include "tests/support/client_hello_builder.h"
@@ -129,6 +130,17 @@ TEST_F(FrontendRefusalTest, ASourcesLimit) {
   Peer client = Connect();
   EXPECT_TRUE(client.AwaitEnd());
   AwaitClosed("source_limit");
+}
+
+TEST_F(FrontendRefusalTest, DescriptorsThatOthersNeedAreNotTheClients) {
+  options_.descriptors_of_others = UINT64_MAX;
+  Start();
+  std::vector<Peer> pending;
+  for (uint64_t i = 0; i < DescriptorBudget::kLeastConnections; ++i) pending.push_back(Connect());
+  Await([&] { return Value("relayd_funnel_pending") == DescriptorBudget::kLeastConnections; });
+  Peer one_more = Connect();
+  EXPECT_TRUE(one_more.AwaitEnd());
+  AwaitClosed("global_limit");
 }
 
 TEST_F(FrontendRefusalTest, TheGlobalLimits) {

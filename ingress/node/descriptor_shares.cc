@@ -9,11 +9,15 @@
 #include "ingress/node/peerapi_server.h"
 
 namespace ingress {
+namespace {
+
+constexpr size_t kOwn = 64;  // Files, listeners, the loop's own.
+
+}  // namespace
 
 // An eighth for each of those that strangers hold at no cost; what is served gets the rest. Only a machine that allows
 // few makes any of them less than its default.
 DescriptorShares DescriptorShares::Of(size_t descriptors) {
-  static constexpr size_t kOwn = 64;  // Files, listeners, the loop's own.
   const size_t spare = descriptors > kOwn ? descriptors - kOwn : 0;
   DescriptorShares shares{};
   shares.peerapi = std::clamp<size_t>(spare / 8, 1, PeerApiServer::Options().max_connections);
@@ -23,6 +27,8 @@ DescriptorShares DescriptorShares::Of(size_t descriptors) {
   shares.active = std::clamp<size_t>(left / 2, 1, FunnelManager::Options().max_active);
   return shares;
 }
+
+size_t DescriptorShares::total() const { return kOwn + peerapi + files + 2 * active; }
 
 size_t RaiseDescriptorLimit() {
   rlimit limit{};

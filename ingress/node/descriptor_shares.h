@@ -9,6 +9,9 @@ namespace ingress {
 struct DescriptorShares {
   static DescriptorShares Of(size_t descriptors);
 
+  // The most that they come to, with the node's own.
+  size_t total() const;
+
   size_t peerapi;  // Connections that have not asked yet.
   size_t files;    // Of Path handlers, while they are sent.
   size_t active;   // Connections that are served, with a backend's each.

@@ -5,7 +5,6 @@
 #include <utility>
 #include <variant>
 
-#include "ingress/node/descriptor_shares.h"
 #include "ingress/node/funnel_figures.h"
 #include "ingress/node/https_figures.h"
 #include "ingress/node/ingress_request.h"
@@ -32,24 +31,24 @@ class ConfigTargets : public IngressTargets {
 
 }  // namespace
 
-// The program has other uses for its descriptors, which are raised already.
-EmbeddedNode::EmbeddedNode() {
-  const auto shares = DescriptorShares::Of(RaiseDescriptorLimit() / 4);
+EmbeddedNode::EmbeddedNode(const DescriptorShares& shares) : expiry_(loop_, [this] { WarnOfExpiry(); }) {
   https_ = MakeHttpsService(loop_, {.max_files = shares.files});
   FunnelManager::Options options;
   options.max_active = shares.active;
   manager_ = FunnelManager::Make(loop_, *https_, options);
 }
 
-absl::StatusOr<std::unique_ptr<EmbeddedNode>> EmbeddedNode::Start(const std::string& config,
-                                                                  std::vector<AddrPort> own) {
-  std::unique_ptr<EmbeddedNode> node(new EmbeddedNode);
-  auto watch = ConfigWatch::Start(node->loop_, {.path = config, .own = std::move(own)},
-                                  [raw = node.get()](const ConfigWatch::Snapshot& snapshot) { raw->Apply(snapshot); });
+absl::StatusOr<std::unique_ptr<EmbeddedNode>> EmbeddedNode::Start(const std::string& config, std::vector<AddrPort> own,
+                                                                  const DescriptorShares& shares) {
+  std::unique_ptr<EmbeddedNode> node(new EmbeddedNode(shares));
+  EmbeddedNode* const raw = node.get();
+  const auto count = [raw](bool good) { (good ? raw->reloads_ : raw->reloads_failed_).Add(1); };
+  auto watch = ConfigWatch::Start(node->loop_, {.path = config, .own = std::move(own), .read = count},
+                                  [raw](const ConfigWatch::Snapshot& snapshot) { raw->Apply(snapshot); });
   if (!watch.ok()) return absl::InvalidArgumentError(std::string(watch.status().message()));
   node->watch_ = *std::move(watch);
   node->Apply(node->watch_->current());
-  node->thread_ = std::thread([raw = node.get()] { raw->loop_.Run(); });
+  node->thread_ = std::thread([raw] { raw->loop_.Run(); });
   return node;
 }
 
@@ -61,8 +60,22 @@ EmbeddedNode::~EmbeddedNode() {
 void EmbeddedNode::Apply(const ConfigWatch::Snapshot& snapshot) {
   manager_->SetCertificates(snapshot.certificates);
   manager_->SetConfig(snapshot.config);
-  const std::lock_guard lock(mutex_);
-  snapshot_ = snapshot;
+  {
+    const std::lock_guard lock(mutex_);
+    snapshot_ = snapshot;
+  }
+  WarnOfExpiry();
+}
+
+void EmbeddedNode::WarnOfExpiry() {
+  ingress::WarnOfExpiry(*snapshot().certificates);
+  expiry_.Set(kExpiryLook);
+}
+
+void EmbeddedNode::Reload() { watch_->Reload(); }
+
+void EmbeddedNode::Drain() {
+  loop_.Post([this] { https_->Drain(); });
 }
 
 ConfigWatch::Snapshot EmbeddedNode::snapshot() const {
@@ -93,11 +106,12 @@ void EmbeddedNode::Take(relay::Fd fd, std::string behind, const IngressRequest& 
   }
 }
 
-uint64_t EmbeddedNode::connections() const { return manager_->stats().active.Get(); }
+uint64_t EmbeddedNode::connections() const { return manager_->stats().active.Get() + manager_->lingering(); }
 
 void EmbeddedNode::Collect(std::vector<prometheus::MetricFamily>& out) const {
   Collector funnel(out);
   CollectFunnel(manager_->stats(), funnel);
+  CollectReloads(reloads_, reloads_failed_, funnel);
   CollectCertificates(*snapshot().certificates, funnel);
   CollectHttps(https_->stats(), https_->backends(), out);
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "ingress/node/collector.h"
+#include "relay/control/log.h"
 
 namespace ingress {
 namespace {
@@ -13,6 +14,7 @@ using relay::metrics::Add;
 using relay::metrics::AddValue;
 
 constexpr double kDayS = 86'400;
+constexpr double kWarnDays = 14;  // An ACME client renews at 30.
 
 }  // namespace
 
@@ -20,6 +22,8 @@ void CollectFunnel(const FunnelManager::Stats& stats, Collector& out) {
   out.Gauge("funnel_node_connections", "Connections between the 101 and their end.", stats.active.Get());
   out.Gauge("funnel_node_handshaking", "Connections in their TLS handshake.", stats.handshaking.Get());
   out.Count("funnel_node_accepted_total", "Connections taken over from an ingress (101).", stats.accepted);
+  out.Count("funnel_node_no_room_total", "Connections refused with 503: too many, in all or of their client.",
+            stats.queue_full);
   out.CountEach("funnel_node_handshakes_total", "TLS handshakes by what became of them.", "result",
                 {{"done", stats.handshakes},
                  {"failed", stats.handshake_failed},
@@ -42,6 +46,19 @@ void CollectCertificates(const Certificates& certificates, Collector& out) {
   MetricFamily& days = out.Family("funnel_node_certificate_days_left", "Until a certificate ends.", MetricType::Gauge);
   for (const Certificates::Status& status : certificates.status()) {
     if (status.not_after) AddValue(days, {{"name", status.name}}, DaysLeft(*status.not_after));
+  }
+}
+
+void CollectReloads(const relay::Counter& reloads, const relay::Counter& failed, Collector& out) {
+  out.CountEach("funnel_node_config_reloads_total", "Serve configs read again.", "result",
+                {{"ok", reloads}, {"failed", failed}});
+}
+
+void WarnOfExpiry(const Certificates& certificates) {
+  for (const Certificates::Status& status : certificates.status()) {
+    if (!status.not_after || DaysLeft(*status.not_after) > kWarnDays) continue;
+    relay::Log(relay::LogLevel::kWarning, "a certificate ends soon",
+               {{"name", status.name}, {"days_left", static_cast<int64_t>(DaysLeft(*status.not_after))}});
   }
 }
 

@@ -77,6 +77,7 @@ class Manager : public FunnelManager {
   void Take(relay::Fd fd, std::string behind, const IngressRequest& request) override;
   absl::StatusOr<std::unique_ptr<FunnelListener>> Listen(const HostPort& target, std::function<void()> ready) override;
   const Stats& stats() const override { return *stats_; }
+  size_t lingering() const override { return closer_->size(); }
 
  private:
   // A connection in its handshake, and what it is for.

@@ -77,6 +77,8 @@ class FunnelManager : public IngressTargets {
   virtual absl::StatusOr<std::unique_ptr<FunnelListener>> Listen(const HostPort& target,
                                                                  std::function<void()> ready) = 0;
   virtual const Stats& stats() const = 0;
+  // Ended, and no longer active, but the client may not have got all of it: a drain waits for them too. Any thread.
+  virtual size_t lingering() const = 0;
 };
 
 }  // namespace ingress

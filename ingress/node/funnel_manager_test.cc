@@ -50,6 +50,22 @@ TEST_F(FunnelManagerTest, ServesASiteOverTls) {
   EXPECT_GT(stats().bytes_out.Get(), 10U);
 }
 
+// A drain has to wait for it, or the last of an answer would be lost with the program.
+TEST_F(FunnelManagerTest, WhatHasEndedLingersUntilItsClientHasEndedToo) {
+  Start(WebConfig());
+  TlsClient client = Tls("node.example:443", {.name = "node.example"});
+  ASSERT_TRUE(client.Handshake());
+  ASSERT_NE(client.Receive(), "");
+  thread_.Call([this] {
+    site_.Clear();
+    EXPECT_EQ(stats().active.Get(), 0U);
+    EXPECT_EQ(manager_->lingering(), 1U);
+  });
+  EXPECT_EQ(client.Receive(), "");
+  client.peer().Close();
+  EXPECT_TRUE(thread_.Await([this] { return manager_->lingering() == 0; }));
+}
+
 TEST_F(FunnelManagerTest, BytesBehindTheRequestAreTheStreams) {
   Start(WebConfig());
   // The hello of a client that speaks to nobody yet.

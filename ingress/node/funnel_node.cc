@@ -26,8 +26,6 @@ using relay::Log;
 using relay::LogLevel;
 
 constexpr Duration kDrainLook = std::chrono::milliseconds(50);
-constexpr Duration kExpiryLook = std::chrono::hours(24);
-constexpr double kWarnDays = 14;  // An ACME client renews at 30.
 
 sigset_t ServedSignals() {
   sigset_t set;
@@ -163,7 +161,7 @@ void Node::Drain() {
 }
 
 void Node::EndDrain() {
-  const uint64_t open = manager_->stats().active.Get() + server_->stats().connections.Get();
+  const uint64_t open = manager_->stats().active.Get() + manager_->lingering() + server_->stats().connections.Get();
   if (open > 0 && loop_.now() < drain_end_) return drain_.Set(kDrainLook);
   open == 0 ? Log(LogLevel::kInfo, "drained") : Log(LogLevel::kWarning, "drain timeout", {{"connections", open}});
   sd_notify(0, "STOPPING=1");
@@ -171,11 +169,7 @@ void Node::EndDrain() {
 }
 
 void Node::WarnOfExpiry() {
-  for (const Certificates::Status& status : watch_->current().certificates->status()) {
-    if (!status.not_after || DaysLeft(*status.not_after) > kWarnDays) continue;
-    Log(LogLevel::kWarning, "a certificate ends soon",
-        {{"name", status.name}, {"days_left", static_cast<int64_t>(DaysLeft(*status.not_after))}});
-  }
+  ingress::WarnOfExpiry(*watch_->current().certificates);
   expiry_.Set(kExpiryLook);
 }
 

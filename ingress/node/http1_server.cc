@@ -33,6 +33,7 @@ class Http1Connection final : public HttpConnection, public HttpTransaction {
     turn_.Schedule();
   }
   ~Http1Connection() override {
+    AbortIfCut();
     if (responder_ != nullptr && !answered_) responder_->OnAborted();
   }
 
@@ -72,6 +73,7 @@ class Http1Connection final : public HttpConnection, public HttpTransaction {
   void Answer(int status, std::string_view line);
   bool MustClose() const;
   void ClientGone();
+  void AbortIfCut();
   void OnTimeout();
   void End();
 
@@ -90,6 +92,7 @@ class Http1Connection final : public HttpConnection, public HttpTransaction {
   Wait wait_ = Wait::kNothing;
   bool got_body_ = false, sent_ = false;  // Since Rest.
   bool draining_ = false;
+  bool has_asked_ = false;      // For anything yet.
   InBuffer in_{kMaxHttp1Head};  // A head must fit.
   OutBuffer out_;
 
@@ -149,15 +152,20 @@ bool Http1Connection::StepHead() {
     Begin();
     return true;
   }
-  if (in_.eof() || in_.broken() || (draining_ && !reader_.has_begun())) {
+  if (in_.eof() || in_.broken()) {
     phase_ = Phase::kOver;
     return true;
   }
-  return in_.Fill(*stream_);
+  if (in_.Fill(*stream_)) return true;
+  // Who has had an answer knows that an idle connection may end. Who has not would take it for ours.
+  if (!draining_ || !has_asked_ || reader_.has_begun()) return false;
+  phase_ = Phase::kOver;
+  return true;
 }
 
 void Http1Connection::Begin() {
   stats_.requests.Add(1);
+  has_asked_ = true;
   Http1Head& head = reader_.head();
   answer_ = Http1Answer(head.request.method == "HEAD", head.http11, head.expect_continue);
   keep_alive_ = head.keep_alive;
@@ -337,7 +345,7 @@ Http1Connection::Wait Http1Connection::WaitsFor() const {
   const bool body_due = reader_.state() == Http1RequestReader::State::kBody;
   if (phase_ == Phase::kUpgraded) return Wait::kNothing;
   if (!out_.unsent().empty()) return Wait::kSend;
-  if (phase_ == Phase::kHead) return reader_.has_begun() ? Wait::kHead : Wait::kIdle;
+  if (phase_ == Phase::kHead) return reader_.has_begun() || draining_ ? Wait::kHead : Wait::kIdle;
   if (body_due && (phase_ == Phase::kEnding || window_ > 0)) return Wait::kBody;
   return Wait::kNothing;  // For the responder, which has times of its own.
 }
@@ -348,29 +356,26 @@ void Http1Connection::Rest() {
   const bool got_body = std::exchange(got_body_, false), sent = std::exchange(sent_, false);
   const bool goes_on = (wait == Wait::kBody && got_body) || (wait == Wait::kSend && sent);
   if (wait == std::exchange(wait_, wait) && !goes_on) return;
-  switch (wait) {
-    case Wait::kNothing:
-      return timer_.Cancel();
-    case Wait::kIdle:
-      // A connection that only waits holds no buffers.
-      in_.Release();
-      out_.Release();
-      return timer_.Set(times_.idle);
-    case Wait::kHead:
-      return timer_.Set(times_.head);
-    case Wait::kBody:
-    case Wait::kSend:
-      return timer_.Set(times_.stall);
+  if (wait == Wait::kNothing) return timer_.Cancel();
+  if (wait == Wait::kIdle) {
+    // A connection that only waits holds no buffers.
+    in_.Release();
+    out_.Release();
   }
+  timer_.Set(wait == Wait::kIdle ? times_.idle : wait == Wait::kHead ? times_.head : times_.stall);
+}
+
+// An answer that its connection's end would end must not look whole.
+void Http1Connection::AbortIfCut() {
+  const bool is_cut = (phase_ == Phase::kExchange && answer_.has_head()) || !out_.unsent().empty();
+  if (is_cut && stream_ != nullptr) stream_->Abort();
 }
 
 void Http1Connection::OnTimeout() {
-  if (wait_ == Wait::kHead) stats_.head_timeout.Add(1);
+  if (wait_ == Wait::kHead && reader_.has_begun()) stats_.head_timeout.Add(1);
   if (wait_ == Wait::kBody) stats_.body_timeout.Add(1);
-  if (wait_ == Wait::kSend) {
-    stats_.send_timeout.Add(1);
-    stream_->Abort();
-  }
+  if (wait_ == Wait::kSend) stats_.send_timeout.Add(1);
+  AbortIfCut();
   ClientGone();
   End();
 }

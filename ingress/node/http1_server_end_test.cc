@@ -168,6 +168,34 @@ TEST_F(Http1ServerTest, NoUpgradeOfWhatAskedForNone) {
   EXPECT_EQ(backend.last().transaction->Upgrade({.status = 101, .fields = {}, .content_length = {}}), nullptr);
 }
 
+// To a client of HTTP/1.0 the connection's end would be the body's, and half a file a whole one.
+TEST_F(Http1ServerTest, AnAnswerThatIsCutByTheProgramsEndDoesNotLookWhole) {
+  backend.on_start = [](Exchanged& exchange) {
+    exchange.transaction->SendHead({.status = 200, .fields = {}, .content_length = {}});
+    exchange.transaction->SendBody("half of it");
+  };
+  Serve();
+  EXPECT_TRUE(Ask("GET / HTTP/1.0\r\nHost: a\r\n\r\n").ends_with("half of it"));
+  connection.reset();
+  EXPECT_TRUE(client.aborted());
+
+  // All of it is said, and not yet sent.
+  client = MemoryClient(loop);
+  client.SetRoom(10);
+  AnswerAll("all of it");
+  Serve();
+  Ask("GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+  connection.reset();
+  EXPECT_TRUE(client.aborted());
+
+  client = MemoryClient(loop);
+  AnswerAll("all of it");
+  Serve();
+  EXPECT_TRUE(Ask(kGet).ends_with("all of it"));
+  connection.reset();
+  EXPECT_TRUE(client.closed() && !client.aborted());
+}
+
 struct Http1TimesTest : Http1ServerTest {
   void AwaitClosed() {
     RunUntil(loop, [this] { return closed; });
@@ -187,6 +215,17 @@ TEST_F(Http1TimesTest, Idle) {
   AwaitClosed();
   EXPECT_EQ(backend.exchanges.size(), 1u);
   EXPECT_EQ(stats.head_timeout.Get() + stats.body_timeout.Get() + stats.send_timeout.Get() + stats.aborted.Get(), 0u);
+}
+
+// Not for as long as an idle one may be.
+TEST_F(Http1TimesTest, DrainedItAwaitsAFirstRequestForAHeadsTime) {
+  Http1Times times = Never();
+  times.head = milliseconds(20);
+  Serve(times);
+  Settle(loop);
+  connection->Drain();
+  AwaitClosed();
+  EXPECT_EQ(stats.head_timeout.Get(), 0u);
 }
 
 TEST_F(Http1TimesTest, AHeadThatDoesNotEnd) {

@@ -134,10 +134,36 @@ TEST_F(Http1ServerTest, ConnectionCloseAndDrain) {
 
   closed = false;
   client = MemoryClient(loop);
+  AnswerAll("");
+  Serve();
+  Ask(kGet);
+  EXPECT_FALSE(closed);
+  connection->Drain();
+  Settle(loop);
+  EXPECT_TRUE(closed);
+}
+
+// Its client has no reason yet to take an end for anything but a fault.
+TEST_F(Http1ServerTest, DrainedBeforeItsFirstRequestItAnswersThatOne) {
+  AnswerAll("");
   Serve();
   Settle(loop);
   connection->Drain();
   Settle(loop);
+  EXPECT_FALSE(closed);
+  EXPECT_EQ(Ask(kGet), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(closed);
+}
+
+// One that was on its way, on a connection that was idle.
+TEST_F(Http1ServerTest, DrainedItAnswersWhatHasCome) {
+  AnswerAll("");
+  Serve();
+  Ask(kGet);
+  client.Send(kGet);
+  connection->Drain();
+  Settle(loop);
+  EXPECT_EQ(client.Receive(), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   EXPECT_TRUE(closed);
 }
 

@@ -88,7 +88,7 @@ using RequestRouter = std::function<std::unique_ptr<HttpResponder>(HttpTransacti
 class HttpConnection {
  public:
   virtual ~HttpConnection() = default;
-  // No request after those that are being answered; then it closes.
+  // No request after those that are being answered, or HTTP/1.1's first one; then it closes.
   virtual void Drain() = 0;
 };
 

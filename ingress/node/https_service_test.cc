@@ -112,6 +112,7 @@ TEST_F(HttpsServiceTest, OneClientDoesNotKeepOthersOut) {
 TEST_F(HttpsServiceTest, DrainsAndEnds) {
   MemoryClient idle(loop), busy(loop);
   Connect(idle);
+  EXPECT_TRUE(Ask(idle, "/").ends_with("hello"));
   Connect(busy);
   Ask(busy, "/app");
   service->Drain();

@@ -60,8 +60,7 @@ std::string NodeFigures::MetricsText() const {
   Collector out(families);
   CollectFunnel(funnel_, out);
   CollectPeerApi(peerapi_, out);
-  out.CountEach("funnel_node_config_reloads_total", "Serve configs read again.", "result",
-                {{"ok", reloads}, {"failed", reloads_failed}});
+  CollectReloads(reloads, reloads_failed, out);
   if (const Snapshot now = snapshot(); now.second != nullptr) CollectCertificates(*now.second, out);
   if (more_) more_(families);
   std::ostringstream text;

@@ -54,8 +54,7 @@ http::request<http::string_body> MakeRequest(const Url& url, const ApiClient::Op
 }
 
 absl::Status Unavailable(const char* what, const Url& url, const error_code& ec) {
-  const bool timeout = ec == beast::error::timeout;
-  return absl::UnavailableError(absl::StrCat(what, " ", url.authority, ": ", timeout ? "timed out" : ec.message()));
+  return absl::UnavailableError(absl::StrCat(what, " ", url.authority, ": ", Describe(ec)));
 }
 
 // Takes `prefix` off the front of `text`, if it is there.

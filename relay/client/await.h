@@ -4,7 +4,9 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/system/error_code.hpp>
+#include <string>
 
 namespace relay::client {
 
@@ -16,6 +18,11 @@ boost::system::error_code Await(boost::asio::io_context& io, Start start) {
   io.restart();
   io.run();
   return result;
+}
+
+// Of an operation that has failed.
+inline std::string Describe(boost::system::error_code ec) {
+  return ec == boost::beast::error::timeout ? "timed out" : ec.message();
 }
 
 }  // namespace relay::client

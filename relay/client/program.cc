@@ -9,19 +9,14 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "relay/control/command_line.h"
 #include "relay/control/fd.h"
-
-// How gflags ends the program after it has printed what is wrong; exported by the library, declared in no header.
-namespace GFLAGS_NAMESPACE {
-extern void (*gflags_exitfunc)(int);
-}
 
 namespace relay::client {
 namespace {
@@ -40,21 +35,7 @@ struct SecretText {
 }  // namespace
 
 std::vector<std::string_view> ParseFlags(std::string_view usage, int argc, char** argv) {
-  GFLAGS_NAMESPACE::gflags_exitfunc = +[](int) { std::exit(kExitUsage); };
-  gflags::SetVersionString(RELAYD_VERSION);
-  gflags::ParseCommandLineNonHelpFlags(&argc, &argv, true);
-  std::string value;
-  for (const char* help : {"help", "helpfull", "helpshort"}) {
-    if (gflags::GetCommandLineOption(help, &value) && value == "true") {
-      std::printf("%.*s", static_cast<int>(usage.size()), usage.data());
-      std::exit(kExitOk);
-    }
-  }
-  if (gflags::GetCommandLineOption("version", &value) && value == "true") {
-    std::printf("%s %s\n", gflags::ProgramInvocationShortName(), RELAYD_VERSION);
-    std::exit(kExitOk);
-  }
-  return {argv + 1, argv + argc};
+  return ParseCommandLine({.version = RELAYD_VERSION, .usage = usage}, argc, argv);
 }
 
 int Fail(int code, std::string_view message) {

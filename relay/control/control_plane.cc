@@ -33,6 +33,13 @@ absl::StatusOr<std::shared_ptr<const Policy>> LoadPolicy(const std::string& path
   return std::make_shared<const Policy>(*std::move(policy));
 }
 
+std::function<void(const HttpRequest&, std::shared_ptr<Exchange>)> HandlerOf(IngressService* ingress) {
+  if (ingress == nullptr) return {};
+  return [ingress](const HttpRequest& request, const std::shared_ptr<Exchange>& exchange) {
+    ingress->Handle(request, exchange);
+  };
+}
+
 // systemd's Type=notify-reload wants the time with it; Type=notify ignores it.
 void NotifyReloading() {
   timespec now{};
@@ -83,7 +90,7 @@ ControlPlane::ControlPlane(const Options& options, const Relay& relay, Policy po
                   });
                 },
             .funnel = relay.funnel,
-            .ingress = relay.ingress},
+            .ingress = HandlerOf(relay.ingress)},
            std::move(policy)),
       server_(tls() ? tls_io_ : io_, io_, api_, &tasks_) {
   host_names_.SetCertificateNames(std::move(tls_identity.names));
@@ -168,6 +175,7 @@ void ControlPlane::AwaitSignal() {
     const TaskTimer timer(&tasks_);
     if (signal == SIGHUP) {
       if (relay_.funnel != nullptr) relay_.funnel->ReopenAccessLog();  // Logs are rotated even if a file hangs.
+      if (relay_.ingress != nullptr) relay_.ingress->Reload();
       Reload();
     }
     if (signal == SIGUSR1) Drain();
@@ -228,7 +236,7 @@ void ControlPlane::ApplyIdentity(absl::StatusOr<TlsIdentity> identity) {
 
 uint64_t ControlPlane::FunnelConnections() const {
   return (relay_.funnel == nullptr ? 0 : relay_.funnel->connections()) +
-         (relay_.ingress_connections ? relay_.ingress_connections() : 0);
+         (relay_.ingress == nullptr ? 0 : relay_.ingress->connections());
 }
 
 void ControlPlane::Drain() {
@@ -237,6 +245,7 @@ void ControlPlane::Drain() {
   sd_notify(0, "STATUS=draining");
   api_.SetDraining();
   if (relay_.funnel != nullptr) relay_.funnel->Drain();
+  if (relay_.ingress != nullptr) relay_.ingress->Drain();
   After(drain_timer_, options_.drain_timeout, [this] {
     Log(LogLevel::kWarning, "drain timeout",
         {{"endpoints", relay_.table.live()}, {"funnel_connections", FunnelConnections()}});

@@ -19,6 +19,7 @@
 #include "relay/control/file_thread.h"
 #include "relay/control/http_api.h"
 #include "relay/control/http_server.h"
+#include "relay/control/ingress_service.h"
 #include "relay/control/task_histogram.h"
 #include "relay/control/tls_identity.h"
 #include "relay/core/endpoint_table.h"
@@ -35,9 +36,7 @@ class ControlPlane {
     uint16_t udp_port;
     bool ipv6;
     FunnelService* funnel = nullptr;
-    // As HttpApi's: relayd as a node of Funnel's.
-    std::function<void(const HttpRequest&, std::shared_ptr<Exchange>)> ingress = {};
-    std::function<uint64_t()> ingress_connections = {};  // Which a drain waits for.
+    IngressService* ingress = nullptr;  // relayd as a node of Funnel's.
   };
 
   // Signals that Run answers. Blocked before any thread starts, so that none but the control thread gets them.

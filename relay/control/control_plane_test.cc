@@ -69,8 +69,12 @@ class ControlPlaneTest : public testing::Test {
   void Start(ControlPlane::Options options) {
     options.api_listen = AddrPort::FromIpv4({127, 0, 0, 1}, 0);
     options.addr_ports = {AddrPort::FromIpv4({192, 0, 2, 1}, 40000)};
-    auto plane = ControlPlane::Open(
-        options, {.table = table_, .allocator = allocator_, .udp_port = 40000, .ipv6 = true, .funnel = funnel_});
+    auto plane = ControlPlane::Open(options, {.table = table_,
+                                              .allocator = allocator_,
+                                              .udp_port = 40000,
+                                              .ipv6 = true,
+                                              .funnel = funnel_,
+                                              .ingress = ingress_});
     ASSERT_TRUE(plane.ok()) << plane.status();
     plane_ = *std::move(plane);
     thread_ = std::thread([this] {
@@ -106,6 +110,7 @@ class ControlPlaneTest : public testing::Test {
   EndpointTable table_{1024, qsbr_};
   Allocator allocator_{table_, disco::PrivateKey::Generate(), {.bind_lifetime = std::chrono::milliseconds(300)}};
   FunnelService* funnel_ = nullptr;
+  IngressService* ingress_ = nullptr;
   std::unique_ptr<ControlPlane> plane_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
@@ -169,6 +174,20 @@ TEST_F(ControlPlaneTest, ADrainTimeoutEndsFunnelConnectionsToo) {
   funnel.open = 1;
   Start({.drain_timeout = std::chrono::milliseconds(200)});
   Signal(SIGUSR1);
+  EXPECT_TRUE(Ended());
+}
+
+TEST_F(ControlPlaneTest, ANodeIsToldOfSighupAndOfADrainWhichWaitsForIt) {
+  FakeIngress node;
+  ingress_ = &node;
+  node.open = 1;
+  Start({});
+  Signal(SIGHUP);
+  EXPECT_TRUE(Await([&] { return node.reloads == 1; }));
+  Signal(SIGUSR1);
+  EXPECT_TRUE(Await([&] { return node.draining.load(); }));
+  EXPECT_FALSE(ended_);
+  node.open = 0;
   EXPECT_TRUE(Ended());
 }
 

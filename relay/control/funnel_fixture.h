@@ -1,4 +1,4 @@
-// For tests: a FunnelService without a frontend.
+// For tests: a FunnelService without a frontend, an IngressService without a node.
 #ifndef RELAYD_RELAY_CONTROL_FUNNEL_FIXTURE_H_
 #define RELAYD_RELAY_CONTROL_FUNNEL_FIXTURE_H_
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "relay/control/funnel_service.h"
+#include "relay/control/ingress_service.h"
 
 namespace relay {
 
@@ -58,6 +59,19 @@ class FakeFunnel final : public FunnelService {
   std::atomic<uint64_t> max_connections{0}, open{0};
   std::atomic<int> reopened{0};
   std::atomic<bool> draining{false};
+};
+
+// An IngressService that nobody is brought to.
+class FakeIngress final : public IngressService {
+ public:
+  void Handle(const HttpRequest&, const std::shared_ptr<Exchange>&) override {}
+  void Reload() override { ++reloads; }
+  void Drain() override { draining = true; }
+  uint64_t connections() const override { return open; }
+
+  std::atomic<int> reloads{0};
+  std::atomic<bool> draining{false};
+  std::atomic<uint64_t> open{0};
 };
 
 }  // namespace relay

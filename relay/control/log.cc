@@ -13,14 +13,11 @@
 namespace relay {
 namespace {
 
-// A pipe that says it is writable takes this much without blocking (PIPE_BUF).
-constexpr size_t kMaxLineBytes = 4096;
-
 std::atomic<LogLevel> least_level{LogLevel::kInfo};
 
 // Between asking whether stderr takes a line and writing it no other thread may write.
 std::mutex write_mutex;
-uint64_t lost_lines = 0;  // Since the last one that was written. Under write_mutex.
+uint64_t lost_lines = 0;  // Of Log's, since the last one that was written. Under write_mutex.
 
 constexpr std::string_view kLevelNames[] = {"debug", "info", "warning", "error"};
 
@@ -29,7 +26,21 @@ bool IsPlain(char c) {
          std::string_view("._:/@+,[]%-").find(c) != std::string_view::npos;
 }
 
+void CutTo(size_t size, std::string& line) {
+  if (line.size() > size) line.replace(size - 1, std::string::npos, "\n");
+}
+
+// Nobody may be reading: a thread that waited for them would be lost too. With write_mutex held.
+bool WriteNow(std::string_view lines) {
+  pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  const bool ready = poll(&writable, 1, 0) == 1 && (writable.revents & POLLOUT) != 0;
+  return ready && ::write(STDERR_FILENO, lines.data(), lines.size()) == static_cast<ssize_t>(lines.size());
+}
+
+}  // namespace
+
 void AppendQuoted(std::string& out, std::string_view text) {
+  static constexpr std::string_view kHex = "0123456789abcdef";
   out += '"';
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -38,19 +49,19 @@ void AppendQuoted(std::string& out, std::string_view text) {
     } else if (c >= 0x20 && c < 0x7f) {
       out += c;
     } else {
-      char escape[5];
-      std::snprintf(escape, sizeof(escape), "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      out += escape;
+      const auto byte = static_cast<uint8_t>(c);
+      out += "\\u00";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
     }
   }
   out += '"';
 }
 
-void CutTo(size_t size, std::string& line) {
-  if (line.size() > size) line.replace(size - 1, std::string::npos, "\n");
+bool WriteToStderr(std::string_view lines) {
+  const std::lock_guard lock(write_mutex);
+  return WriteNow(lines);
 }
-
-}  // namespace
 
 std::optional<LogLevel> ParseLogLevel(std::string_view name) {
   const auto* const found = std::find(std::begin(kLevelNames), std::end(kLevelNames), name);
@@ -96,13 +107,9 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
   const std::lock_guard lock(write_mutex);
   std::string lost;
   if (lost_lines > 0) lost = " lost_lines=" + std::to_string(lost_lines);
-  CutTo(kMaxLineBytes - lost.size(), line);
+  CutTo(kMaxStderrBytes - lost.size(), line);
   line.insert(line.size() - 1, lost);
-  // Nobody may be reading: a thread that waited for them would be lost too, so the line is.
-  pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
-  const bool ready = poll(&writable, 1, 0) == 1 && (writable.revents & POLLOUT) != 0;
-  const bool written = ready && ::write(STDERR_FILENO, line.data(), line.size()) > 0;
-  lost_lines = written ? 0 : lost_lines + 1;
+  lost_lines = WriteNow(line) ? 0 : lost_lines + 1;
 }
 
 bool LogLimiter::Allow(Instant now, uint64_t& suppressed) {

@@ -38,6 +38,15 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
 std::string FormatLogLine(std::chrono::system_clock::time_point now, LogLevel level, std::string_view message,
                           std::initializer_list<LogField> fields);
 
+// Appends `text` as a string of JSON, which logfmt's is too: whatever its bytes are, nothing ends early, and a terminal
+// shows it as it is. A byte that is no printable ASCII becomes \u00XX, as nobody has said how it is encoded.
+void AppendQuoted(std::string& out, std::string_view text);
+
+// Whole lines of others' making, at most kMaxStderrBytes. As Log, it never waits; false: they are lost.
+bool WriteToStderr(std::string_view lines);
+// A pipe that says it is writable takes this much without blocking (PIPE_BUF).
+inline constexpr size_t kMaxStderrBytes = 4096;
+
 // At most `kPerSecond` lines a second. One thread.
 class LogLimiter {
  public:

@@ -4,6 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <boost/json.hpp>
+#include <thread>
+
 namespace relay {
 namespace {
 
@@ -18,7 +23,28 @@ TEST(LogTest, AValueCannotForgeALineOrAField) {
   EXPECT_EQ(FormatLogLine(kMoment, LogLevel::kWarning, "a \"b\"",
                           {{"empty", ""}, {"evil", "x\nts=0 level=info"}, {"quote", "a\"b\\"}, {"bytes", "\xff\x1b"}}),
             "ts=2023-11-14T22:13:20.042Z level=warning msg=\"a \\\"b\\\"\" empty=\"\" "
-            "evil=\"x\\x0ats=0 level=info\" quote=\"a\\\"b\\\\\" bytes=\"\\xff\\x1b\"\n");
+            "evil=\"x\\u000ats=0 level=info\" quote=\"a\\\"b\\\\\" bytes=\"\\u00ff\\u001b\"\n");
+}
+
+// A reader of JSON, which those of logfmt take their strings from, gets every byte back, as U+0000 to U+00FF.
+TEST(LogTest, EveryByteIsQuotedAsJsonHasIt) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string text = {'a', static_cast<char>(byte), '"'};
+    std::string quoted;
+    AppendQuoted(quoted, text);
+    EXPECT_TRUE(std::all_of(quoted.begin(), quoted.end(), [](char c) { return c >= 0x20 && c < 0x7f; })) << quoted;
+    boost::system::error_code bad;
+    const boost::json::value value = boost::json::parse(quoted, bad);
+    ASSERT_FALSE(bad) << quoted;
+    std::string want = "a";
+    if (byte < 0x80) {
+      want += static_cast<char>(byte);
+    } else {
+      want += static_cast<char>(0xc0 | (byte >> 6));
+      want += static_cast<char>(0x80 | (byte & 0x3f));
+    }
+    EXPECT_EQ(std::string(value.as_string()), want + '"');
+  }
 }
 
 TEST(LogTest, LevelsByName) {
@@ -84,6 +110,31 @@ TEST_F(PipedLogTest, AFullPipeLosesLinesAndTheNextOneCountsThem) {
   const std::string log = Drain();
   EXPECT_NE(log.find("msg=\"passes\" key=1 lost_lines=2\n"), std::string::npos) << log;
   EXPECT_NE(log.find("msg=\"the next\"\n"), std::string::npos) << log;
+}
+
+// Two that look at once would both find room for one, and the second would wait for a reader that may never come.
+TEST_F(PipedLogTest, WhoWritesLinesOfItsOwnTakesTurnsWithTheLog) {
+  Fill();
+  const std::string line = std::string(kMaxStderrBytes - 1, 'z') + '\n';
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> logged = 0, written = 0;
+  std::thread log([&] {
+    for (; !stop; ++logged) Log(LogLevel::kInfo, line);
+  });
+  std::thread other([&] {
+    for (; !stop; ++written) WriteToStderr(line);
+  });
+  std::string page(kMaxStderrBytes, '\0');
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_GT(read(ends_[0], page.data(), page.size()), 0);  // Room for one of them.
+    const uint64_t log_goes_on = logged + 3, other_goes_on = written + 3;
+    while (logged < log_goes_on || written < other_goes_on) std::this_thread::yield();
+  }
+  stop = true;
+  log.join();
+  other.join();
+  Drain();
+  Log(LogLevel::kInfo, "says how many were lost, so that the next test need not");
 }
 
 TEST_F(PipedLogTest, ALongLineIsCutToWhatAPipeTakesAtOnce) {

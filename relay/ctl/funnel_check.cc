@@ -30,13 +30,12 @@ namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 using client::Await;
+using client::Describe;
 using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t kMaxHead = 8192;  // As relayd takes it.
 constexpr uint64_t kMaxBody = 4096;
 constexpr unsigned kSwitchingProtocols = 101;
-
-std::string Describe(const error_code& ec) { return ec == beast::error::timeout ? "timed out" : ec.message(); }
 
 // What `write` prints into a BIO.
 template <typename Write>

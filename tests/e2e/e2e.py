@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 import unittest
 
 import netns
@@ -17,7 +18,11 @@ def main(tools=(), binaries=("relayd",)):
         print(f"SKIPPED: not found: {', '.join(missing)} (deploy/install-deps; RELAYD_BUILD)", file=sys.stderr)
         sys.exit(netns.SKIPPED)
     netns.enter_private()
-    unittest.main(verbosity=2, warnings="ignore")  # Sockets that the collector closes are no news.
+    # The programs' own too: one that a test kills takes nothing away itself.
+    with tempfile.TemporaryDirectory(prefix="relayd-e2e-") as folder:
+        os.chmod(folder, 0o711)  # nginx's workers read below it, as nobody.
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
+        unittest.main(verbosity=2, warnings="ignore")  # Sockets that the collector closes are no news.
 
 
 class TestCase(unittest.TestCase):

@@ -1,6 +1,6 @@
-// Values of flags, for flags.cc and flags_*.cc: each is read or refused with one line that names its flag.
-#ifndef RELAYD_RELAY_FLAG_VALUES_H_
-#define RELAYD_RELAY_FLAG_VALUES_H_
+// Values of flags, for the files that read flags: each is read or refused with one line that names its flag.
+#ifndef RELAYD_RELAY_CONTROL_FLAG_VALUES_H_
+#define RELAYD_RELAY_CONTROL_FLAG_VALUES_H_
 
 #include <chrono>
 #include <cstdint>
@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "disco/addr_port.h"
 #include "disco/go_duration.h"
-#include "ingress/frontend/frontend.h"
 #include "relay/control/text.h"
 #include "relay/core/time.h"
 
@@ -46,9 +45,6 @@ inline absl::Status ReadNumber(std::string_view flag, uint64_t value, uint64_t l
   return Wrong(flag, std::to_string(value), text::Cat("not of ", least, " to ", most));
 }
 
-// flags_funnel.cc.
-absl::Status ReadFunnel(ingress::FrontendOptions& funnel, std::string& serve_config);
-
 }  // namespace relay
 
-#endif  // RELAYD_RELAY_FLAG_VALUES_H_
+#endif  // RELAYD_RELAY_CONTROL_FLAG_VALUES_H_
