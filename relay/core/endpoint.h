@@ -164,6 +164,10 @@ class alignas(64) Endpoint {
   bool first_dialect(size_t leg) const { return Has(FirstDialectFlag(leg)); }
   void set_first_dialect(size_t leg, bool is) { Set(FirstDialectFlag(leg), is); }
 
+  // The last box that came in the leg's name did not open: see RelayServer's control bucket. Any worker.
+  bool is_suspect(size_t leg) const { return Has(SuspectFlag(leg)); }
+  void set_suspect(size_t leg, bool is) { Set(SuspectFlag(leg), is); }
+
   std::array<Flow, 2> flow;  // By sender.
   std::array<Binding, 2> binding;
 
@@ -173,10 +177,15 @@ class alignas(64) Endpoint {
 
   static constexpr uint8_t kClosed = 1;  // Out of the table.
   static constexpr uint8_t FirstDialectFlag(size_t leg) { return static_cast<uint8_t>(2u << leg); }
+  static constexpr uint8_t SuspectFlag(size_t leg) { return static_cast<uint8_t>(8u << leg); }
   bool Has(uint8_t flag) const { return (flags_.load(std::memory_order_relaxed) & flag) != 0; }
   void Set(uint8_t flag, bool is) {
-    const uint8_t others = flags_.load(std::memory_order_relaxed) & static_cast<uint8_t>(~flag);
-    flags_.store(is ? static_cast<uint8_t>(others | flag) : others, std::memory_order_relaxed);
+    if (Has(flag) == is) return;
+    if (is) {
+      flags_.fetch_or(flag, std::memory_order_relaxed);
+    } else {
+      flags_.fetch_and(static_cast<uint8_t>(~flag), std::memory_order_relaxed);
+    }
   }
 
   // In this order, so that the legs' activities lie in two lines: both may be written all the time, by two workers.
@@ -192,7 +201,7 @@ class alignas(64) Endpoint {
 
   // In eighths of a second, when the binding's MAC address last changed; 0: never. Under the lock.
   std::array<std::atomic<uint8_t>, 2> followed_{};
-  std::atomic<uint8_t> flags_{kClosed};  // Under the lock.
+  std::atomic<uint8_t> flags_{kClosed};  // Set under the lock, but for SuspectFlag.
   ByteLock lock_;
 };
 static_assert(sizeof(Endpoint) == 448);

@@ -123,14 +123,20 @@ bool RelayServer::FollowLink(uint32_t vni, const Path& from, Instant now) const 
   const int leg = endpoint->LegOf(wrapper->sender);
   if (leg < 0) return Verdict::Drop(DropReason::kUnknownDiscoKey);
 
-  std::atomic<int64_t>& leg_bucket_ns = endpoint->activity(static_cast<size_t>(leg)).bucket_ns;
+  const auto leg_index = static_cast<size_t>(leg);
+  std::atomic<int64_t>& leg_bucket_ns = endpoint->activity(leg_index).bucket_ns;
   if (!kLegBucket.Take(leg_bucket_ns, now)) return Verdict::Drop(DropReason::kControlRateLimited);
-  if (!worker.control_bucket.Take(worker.control_bucket_ns, now)) {
+  // A flood of boxes that do not open, in the names of however many legs, leaves half of the burst to all others, and
+  // so all that is refilled.
+  const TokenBucket& budget = worker.control_bucket;
+  const int64_t half_ns = std::min(budget.depth_ns / 2, budget.depth_ns - budget.interval_ns);
+  if (!budget.Take(worker.control_bucket_ns, now, endpoint->is_suspect(leg_index) ? half_ns : 0)) {
     return Verdict::Drop(DropReason::kControlRateLimited);
   }
 
   std::array<uint8_t, kMaxClear> buffer;  // Not initialised: Open writes what is read.
   const auto clear = disco::Open(*wrapper, endpoint->shared(leg), buffer);
+  endpoint->set_suspect(leg_index, !clear);
   if (!clear) return Verdict::Drop(DropReason::kOpenFailed);
   if (clear->size() < disco::kMessageHeaderSize) return Verdict::Drop(DropReason::kBadMessage);
   const auto type = static_cast<MessageType>((*clear)[0]);

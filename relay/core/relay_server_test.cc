@@ -313,6 +313,43 @@ TEST_P(RelayServerTest, JunkSpendsNoTokens) {
   EXPECT_EQ(alice.SendAnswer(), Verdict::Accepted());
 }
 
+// However many legs a flood has, it is behind those whose boxes open.
+TEST_P(RelayServerTest, BoxesThatDoNotOpenLeaveHalfOfTheBurst) {
+  RelayHarness relay;
+  relay.worker.control_bucket = TokenBucket::Of(10, 8);
+  auto [alice, bob] = relay.AllocatePair();
+  auto [carol, dave] = relay.AllocatePair();
+  carol.SendBind();
+  std::vector<uint8_t> bogus = carol.last_answer();
+  bogus.back() ^= 1;
+  relay.Advance(seconds(1));
+  EXPECT_EQ(carol.SendRaw(bogus), Dropped(DropReason::kOpenFailed)) << "nothing is known of her yet";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(carol.SendRaw(bogus), Dropped(DropReason::kOpenFailed));
+  EXPECT_EQ(carol.SendRaw(bogus), Dropped(DropReason::kControlRateLimited));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(alice.Bind(), Verdict::Accepted());
+    relay.Advance(milliseconds(50));
+  }
+  relay.Advance(milliseconds(500));
+  EXPECT_EQ(carol.SendBind(), RepliedTo(carol)) << "one that opens";
+  EXPECT_EQ(carol.SendAnswer(), Verdict::Accepted()) << "clears her name";
+}
+
+TEST_P(RelayServerTest, ASmallBudgetIsForAll) {
+  RelayHarness relay;
+  relay.worker.control_bucket = TokenBucket::Of(10, 1);
+  auto [alice, bob] = relay.AllocatePair();
+  alice.SendBind();
+  std::vector<uint8_t> bogus = alice.last_answer();
+  bogus.back() ^= 1;
+  for (int i = 0; i < 3; ++i) {
+    relay.Advance(milliseconds(100));
+    EXPECT_EQ(alice.SendRaw(bogus), Dropped(DropReason::kOpenFailed));
+  }
+  relay.Advance(milliseconds(100));
+  EXPECT_EQ(alice.SendAnswer(), Verdict::Accepted());
+}
+
 TEST_P(RelayServerTest, AWorkerHasABudgetForAllLegs) {
   RelayHarness relay;
   relay.worker.control_bucket = TokenBucket::Of(10, 3);

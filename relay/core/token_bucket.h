@@ -20,13 +20,13 @@ struct TokenBucket {
     return {interval, interval * burst};
   }
 
-  // Takes one token if there is one. Any number of threads.
-  bool Take(std::atomic<int64_t>& full_at_ns, Instant now) const {
+  // Takes one token if there is one, and `reserve_ns` (tokens times interval_ns) are left then. Any number of threads.
+  bool Take(std::atomic<int64_t>& full_at_ns, Instant now, int64_t reserve_ns = 0) const {
     int64_t seen = full_at_ns.load(std::memory_order_relaxed);
     const int64_t now_ns = ToNs(now);
     while (true) {
       const int64_t next = std::max(seen, now_ns) + interval_ns;
-      if (next - now_ns > depth_ns) return false;
+      if (next - now_ns > depth_ns - reserve_ns) return false;
       if (full_at_ns.compare_exchange_weak(seen, next, std::memory_order_relaxed)) return true;
     }
   }
