@@ -87,7 +87,7 @@ error_code Connection::Exchange(const std::string& request, uint64_t max_body, H
     size_t size = 0;
     ec = Read(buffer.prepare(kReadSize), size);
     buffer.commit(size);
-    if (ec == asio::error::eof) {
+    if (ec == asio::error::eof && parser.got_some()) {
       ec = {};
       parser.put_eof(ec);  // The end of a body without a length.
     } else if (!ec) {
