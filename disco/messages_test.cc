@@ -11,8 +11,7 @@ namespace disco {
 namespace {
 
 namespace json = boost::json;
-
-std::string Text(const json::value& v) { return std::string(v.as_string()); }
+using test::Text;
 
 template <typename Bytes>
 std::string Hex(const Bytes& bytes) {

@@ -11,7 +11,7 @@
 namespace disco {
 namespace {
 
-std::string Text(const boost::json::value& v) { return std::string(v.as_string()); }
+using test::Text;
 
 PrivateKey PrivateOf(const boost::json::value& name) {
   const boost::json::value& pair = test::Vectors().at("keys").at("pairs").at(name.as_string());

@@ -11,8 +11,7 @@ namespace disco {
 namespace {
 
 using std::chrono::nanoseconds;
-
-std::string Text(const boost::json::value& v) { return std::string(v.as_string()); }
+using test::Text;
 
 const boost::json::value& Section(std::string_view name) { return test::Vectors().at("server_endpoint_json").at(name); }
 

@@ -7,10 +7,10 @@
 namespace bench {
 namespace {
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr auto kUnordered = std::memory_order_relaxed;
 
 void Add(std::atomic<uint64_t>& word, uint64_t n) {  // Plain instructions: there is one writer.
-  word.store(word.load(kRelaxed) + n, kRelaxed);
+  word.store(word.load(kUnordered) + n, kUnordered);
 }
 
 // A zeroed page costs nothing until it is written.
@@ -82,7 +82,7 @@ Arrival FlowTracker::RecordOld(State& state, uint64_t behind, size_t payload_byt
   Add(totals_.received, 1);
   Add(totals_.bytes, payload_bytes);
   Add(totals_.reordered, 1);
-  totals_.missing.store(totals_.missing.load(kRelaxed) - 1, kRelaxed);
+  totals_.missing.store(totals_.missing.load(kUnordered) - 1, kUnordered);
   return Arrival::kReordered;
 }
 
@@ -96,13 +96,13 @@ void FlowTracker::RecordCorrupt(uint32_t flow) {
 }
 
 FlowTotals FlowTracker::totals() const {
-  return {.received = totals_.received.load(kRelaxed),
-          .bytes = totals_.bytes.load(kRelaxed),
-          .missing = totals_.missing.load(kRelaxed),
-          .reordered = totals_.reordered.load(kRelaxed),
-          .duplicated = totals_.duplicated.load(kRelaxed),
-          .late = totals_.late.load(kRelaxed),
-          .corrupted = totals_.corrupted.load(kRelaxed)};
+  return {.received = totals_.received.load(kUnordered),
+          .bytes = totals_.bytes.load(kUnordered),
+          .missing = totals_.missing.load(kUnordered),
+          .reordered = totals_.reordered.load(kUnordered),
+          .duplicated = totals_.duplicated.load(kUnordered),
+          .late = totals_.late.load(kUnordered),
+          .corrupted = totals_.corrupted.load(kUnordered)};
 }
 
 FlowTotals FlowTracker::OfFlow(uint32_t flow) const {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr relay::Duration kLookEvery = std::chrono::milliseconds(1);
 constexpr relay::Duration kShowEvery = std::chrono::seconds(1);
-constexpr relay::Duration kPatience = std::chrono::seconds(60);  // Without a single pair bound or given up.
+constexpr relay::Duration kBindPatience = std::chrono::seconds(60);  // Without a single pair bound or given up.
 
 }  // namespace
 
@@ -104,7 +104,8 @@ absl::Status Runner::Bind(uint32_t begin, uint32_t end) {
     if (!failed.empty() && handshakes_->challenges() == 0) {
       return NoAnswer();
     }
-    if (now - last_done > kPatience) return absl::UnavailableError("nothing happened for a minute; gave up binding");
+    if (now - last_done > kBindPatience)
+      return absl::UnavailableError("nothing happened for a minute; gave up binding");
     if (options_.progress && now >= next_show) {
       next_show = now + kShowEvery;
       world_.show(absl::StrCat("binding: ", done, " of ", end - begin, " pairs\n"));

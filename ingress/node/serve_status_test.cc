@@ -5,7 +5,7 @@
 namespace ingress {
 namespace {
 
-ServeConfig Parsed(std::string_view json) {
+ServeConfig ConfigOf(std::string_view json) {
   auto config = ServeConfig::Parse(json, "/etc/s", {});
   EXPECT_TRUE(config.ok()) << config.status();
   return config.ok() ? *std::move(config) : ServeConfig{};
@@ -23,7 +23,7 @@ constexpr std::string_view kConfig = R"({
 })";
 
 TEST(ServeStatusTest, SaysWhatUsersKnow) {
-  const StatusText status = FormatStatus(Parsed(kConfig));
+  const StatusText status = FormatStatus(ConfigOf(kConfig));
   EXPECT_EQ(status.out, R"(https://*.x (Funnel off)
 |-- / text ""
 
@@ -53,7 +53,7 @@ tcp://db.x:5432 (TLS terminated, Funnel on)
 }
 
 TEST(ServeStatusTest, WarnsOfWhatLeadsNowhere) {
-  const StatusText status = FormatStatus(Parsed(R"({
+  const StatusText status = FormatStatus(ConfigOf(R"({
       "TCP": {"443": {"HTTPS": true}, "444": {"HTTPS": true}, "5432": {"TCPForward": "localhost:5432", "TerminateTLS": "db.x"}},
       "Web": {"a.x:443": {"Handlers": {"/": {"Text": ""}}}},
       "AllowFunnel": {"a.x:443": true, "b.x:443": true, "c.x:443": false, "a.x:444": true, "a.x:80": true, "a.x:5432": true,
@@ -72,7 +72,7 @@ TEST(ServeStatusTest, WarnsOfWhatLeadsNowhere) {
 
 TEST(ServeStatusTest, NothingToServe) {
   EXPECT_EQ(FormatStatus({}).out, "No serve config\n");
-  const StatusText status = FormatStatus(Parsed(R"({"AllowFunnel": {"node.x:443": true}})"));
+  const StatusText status = FormatStatus(ConfigOf(R"({"AllowFunnel": {"node.x:443": true}})"));
   EXPECT_EQ(status.out, "No serve config\n");
   EXPECT_EQ(status.warnings, "Warning: funnel=on for node.x:443, but no serve config\n");
   EXPECT_EQ(FormatStatusJson({}), "{\"TCP\":{},\"Web\":{},\"AllowFunnel\":{},\"Warnings\":[]}\n");
@@ -80,7 +80,7 @@ TEST(ServeStatusTest, NothingToServe) {
 
 TEST(ServeStatusTest, JsonHasTheConfigsOwnFields) {
   EXPECT_EQ(
-      FormatStatusJson(Parsed(R"({
+      FormatStatusJson(ConfigOf(R"({
       "TCP": {"443": {"HTTPS": true}, "5432": {"TCPForward": "localhost:5432", "TerminateTLS": "db.x", "ProxyProtocol": 1}},
       "Web": {"a.x:443": {"Handlers": {"/": {"Proxy": "3000"}, "/t": {"Text": "\"\n"}, "/p": {"Path": "/p"},
         "/r": {"Redirect": "/x"}}}},

@@ -1,55 +1,36 @@
 #include "relay/client/api_client.h"
 
 #include <algorithm>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "disco/server_endpoint.h"
-#include "relay/client/await.h"
+#include "relay/client/connection.h"
 
 namespace relay::client {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr uint64_t kMaxBody = 64u << 20;  // A page of 10,000 sessions has about 3 MB.
 constexpr size_t kMaxErrorText = 200;
 
-template <typename Stream>
-error_code SendAndReceive(asio::io_context& io, Stream& stream, const http::request<http::string_body>& request,
-                          http::response_parser<http::string_body>& parser) {
-  error_code ec = Await(io, [&](auto done) { http::async_write(stream, request, std::move(done)); });
-  if (ec) return ec;
-  beast::flat_buffer buffer;
-  return Await(io, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
-}
-
-http::request<http::string_body> MakeRequest(const Url& url, const ApiClient::Options& options, http::verb method,
-                                             std::string_view target, const std::string* body) {
-  http::request<http::string_body> request(method, beast::string_view(target.data(), target.size()), 11);
-  request.set(http::field::host, url.authority);
-  request.set(http::field::connection, "close");
-  if (!options.token.empty()) request.set(http::field::authorization, absl::StrCat("Bearer ", options.token));
+std::string MakeRequest(const Url& url, const ApiClient::Options& options, const char* method, std::string_view target,
+                        const std::string* body) {
+  std::string request =
+      absl::StrCat(method, " ", std::string(target), " HTTP/1.1\r\nHost: ", url.authority, "\r\nConnection: close\r\n");
+  if (!options.token.empty()) absl::StrAppend(&request, "Authorization: Bearer ", options.token, "\r\n");
   if (body != nullptr) {
-    request.set(http::field::content_type, "application/json");
-    request.body() = *body;
-    request.prepare_payload();
+    absl::StrAppend(&request, "Content-Type: application/json\r\nContent-Length: ", body->size(), "\r\n");
   }
+  absl::StrAppend(&request, "\r\n", body != nullptr ? *body : "");
   return request;
 }
 
@@ -114,13 +95,11 @@ absl::StatusOr<ApiClient> ApiClient::Create(Options options) {
   return ApiClient(std::move(options), *std::move(url));
 }
 
-absl::StatusOr<HttpResponse> ApiClient::Exchange(Method method, std::string_view target,
+absl::StatusOr<HttpResponse> ApiClient::Exchange(const char* method, std::string_view target,
                                                  const std::string* body) const {
-  static constexpr http::verb kVerbs[] = {http::verb::get, http::verb::post, http::verb::delete_};
   asio::io_context io;
   error_code ec;
-  tcp::resolver resolver(io);
-  const tcp::resolver::results_type addresses = resolver.resolve(url_.host, url_.port, ec);
+  const auto found = tcp::resolver(io).resolve(url_.host, url_.port, ec);
   if (ec) return Unavailable("cannot resolve", url_, ec);
 
   asio::ssl::context tls(asio::ssl::context::tls_client);
@@ -130,34 +109,21 @@ absl::StatusOr<HttpResponse> ApiClient::Exchange(Method method, std::string_view
     tls.set_verify_mode(asio::ssl::verify_peer);
     tls.set_verify_callback(asio::ssl::host_name_verification(url_.host));
   }
-  asio::ssl::stream<beast::tcp_stream> stream(io, tls);
-  beast::tcp_stream& tcp_stream = stream.next_layer();
-  tcp_stream.expires_after(options_.timeout);
-  ec = Await(io, [&](auto done) { tcp_stream.async_connect(addresses, std::move(done)); });
+  Connection connection(tls);
+  connection.ExpireAfter(options_.timeout);
+  ec = connection.Connect({found.begin(), found.end()});
   if (ec) return Unavailable("cannot connect to", url_, ec);
 
-  tcp_stream.expires_after(options_.timeout);
+  connection.ExpireAfter(options_.timeout);
   if (url_.tls) {
     error_code numeric;
     asio::ip::make_address(url_.host, numeric);
-    if (numeric) SSL_set_tlsext_host_name(stream.native_handle(), url_.host.c_str());  // A name: RFC 6066 section 3.
-    ec = Await(io, [&](auto done) { stream.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
+    ec = connection.StartTls(numeric ? url_.host : "");  // A name: RFC 6066 section 3.
     if (ec) return Unavailable("no TLS with", url_, ec);
   }
-  const http::request<http::string_body> request =
-      MakeRequest(url_, options_, kVerbs[static_cast<size_t>(method)], target, body);
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(kMaxBody);
-  ec = url_.tls ? SendAndReceive(io, stream, request, parser) : SendAndReceive(io, tcp_stream, request, parser);
+  HttpResponse response;
+  ec = connection.Exchange(MakeRequest(url_, options_, method, target, body), kMaxBody, response);
   if (ec) return Unavailable("no answer from", url_, ec);
-
-  http::response<http::string_body> answer = parser.release();
-  HttpResponse response{.status = answer.result_int(), .body = std::move(answer.body()), .retry_after = {}};
-  int64_t seconds = 0;
-  const auto header = answer[http::field::retry_after];
-  if (absl::SimpleAtoi(std::string(header), &seconds) && seconds > 0) {
-    response.retry_after = std::chrono::seconds(std::min<int64_t>(seconds, 3600));
-  }
   return response;
 }
 

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <chrono>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -47,13 +46,11 @@ class ApiClient {
   // Only looks at the options.
   static absl::StatusOr<ApiClient> Create(Options options);
 
-  absl::StatusOr<HttpResponse> Get(std::string_view target) const { return Exchange(Method::kGet, target, nullptr); }
+  absl::StatusOr<HttpResponse> Get(std::string_view target) const { return Exchange("GET", target, nullptr); }
   absl::StatusOr<HttpResponse> Post(std::string_view target, const std::string& json) const {
-    return Exchange(Method::kPost, target, &json);
+    return Exchange("POST", target, &json);
   }
-  absl::StatusOr<HttpResponse> Delete(std::string_view target) const {
-    return Exchange(Method::kDelete, target, nullptr);
-  }
+  absl::StatusOr<HttpResponse> Delete(std::string_view target) const { return Exchange("DELETE", target, nullptr); }
 
   // POST /v0/relay/endpoint. `retry_after` is set where the server asks for patience.
   absl::StatusOr<disco::RelayEndpoint> Allocate(const std::array<disco::PublicKey, 2>& keys,
@@ -62,10 +59,8 @@ class ApiClient {
   const std::string& url() const { return options_.url; }
 
  private:
-  enum class Method : uint8_t { kGet, kPost, kDelete };
-
   ApiClient(Options options, Url url) : options_(std::move(options)), url_(std::move(url)) {}
-  absl::StatusOr<HttpResponse> Exchange(Method method, std::string_view target, const std::string* body) const;
+  absl::StatusOr<HttpResponse> Exchange(const char* method, std::string_view target, const std::string* body) const;
 
   Options options_;
   Url url_;

@@ -7,7 +7,7 @@
 namespace relay {
 namespace {
 
-std::string ErrorOf(std::string_view json) {
+std::string FunnelErrorOf(std::string_view json) {
   const JsonFile file("p");
   const auto node = file.Parse(json);
   if (!node.ok()) return std::string(node.status().message());
@@ -15,11 +15,11 @@ std::string ErrorOf(std::string_view json) {
   return std::string(ReadFunnelPolicy(file, *node, policy).message());
 }
 
-std::string RouteError(const std::string& fields) { return ErrorOf("{\"routes\": [\n{" + fields + "}]}"); }
+std::string RouteError(const std::string& fields) { return FunnelErrorOf("{\"routes\": [\n{" + fields + "}]}"); }
 
 TEST(FunnelPolicyTest, TakesEveryFieldThereIs) {
-  EXPECT_EQ(ErrorOf("{}"), "");
-  EXPECT_EQ(ErrorOf(R"({"routes": [{"name": "Node.Example.", "ports": [443, 8443], "peerapi": ["198.19.0.7:9640",
+  EXPECT_EQ(FunnelErrorOf("{}"), "");
+  EXPECT_EQ(FunnelErrorOf(R"({"routes": [{"name": "Node.Example.", "ports": [443, 8443], "peerapi": ["198.19.0.7:9640",
       "[2001:db8::1]:1"], "allow": ["192.0.2.0/24", "::/0"], "deny": [], "max_connections": 0, "new_per_second": 5,
       "bytes_per_second": 1000000}, {"name": "*.example", "peerapi": ["198.19.0.7:9640"]}],
       "source_max_connections": 1, "source_new_per_second": 2, "max_connections": 3, "max_pending": 4,
@@ -75,7 +75,7 @@ TEST(FunnelPolicyTest, RefusesWhatIsWrongAndSaysWhere) {
   EXPECT_EQ(RouteError(R"("name":"a","max_connections":-1,)" + api),
             "p:2: \"max_connections\" is not a whole number of 0 to 9223372036854775807");
   EXPECT_EQ(RouteError("\"name\":\"a\"," + api + "},\n{\"name\":\"A.\"," + api), "p:3: route \"a\" stands here twice");
-  EXPECT_EQ(ErrorOf(R"({"max_pending": "4"})"),
+  EXPECT_EQ(FunnelErrorOf(R"({"max_pending": "4"})"),
             "p:1: \"max_pending\" is not a whole number of 0 to 9223372036854775807");
 }
 

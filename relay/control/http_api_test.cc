@@ -18,12 +18,6 @@ using testing::HasSubstr;
 // SHA-256 of "s3cret".
 constexpr std::string_view kSecretSha256 = "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
 
-Policy PolicyOf(std::string_view json) {
-  absl::StatusOr<Policy> policy = Policy::Parse(json, "test");
-  EXPECT_TRUE(policy.ok()) << policy.status();
-  return *std::move(policy);
-}
-
 class HttpApiTest : public testing::Test {
  protected:
   static void SetUpTestSuite() { disco::InitCrypto(); }

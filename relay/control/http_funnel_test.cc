@@ -19,12 +19,6 @@ using testing::HasSubstr;
 constexpr std::string_view kPath = "/v0/funnel/routes";
 constexpr std::string_view kSmall = R"({"name":"Node.Example.","peerapi":["198.19.0.7:9640"]})";
 
-Policy PolicyOf(std::string_view json) {
-  absl::StatusOr<Policy> policy = Policy::Parse(json, "test");
-  EXPECT_TRUE(policy.ok()) << policy.status();
-  return *std::move(policy);
-}
-
 class HttpFunnelTest : public testing::Test {
  protected:
   static void SetUpTestSuite() { disco::InitCrypto(); }

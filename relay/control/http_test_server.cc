@@ -98,6 +98,12 @@ std::string HeaderOf(std::string_view response, std::string_view name) {
   return "";
 }
 
+Policy PolicyOf(std::string_view json) {
+  absl::StatusOr<Policy> policy = Policy::Parse(json, "test");
+  EXPECT_TRUE(policy.ok()) << policy.status();
+  return *std::move(policy);
+}
+
 TestServer::TestServer(Settings settings)
     : table_(settings.max_endpoints, qsbr_),
       allocator_(table_, disco::PrivateKey::Generate(), settings.allocator),

@@ -51,6 +51,8 @@ std::string BodyOf(std::string_view response);
 // The value of a header, or "" if it is not there.
 std::string HeaderOf(std::string_view response, std::string_view name);
 
+Policy PolicyOf(std::string_view json);
+
 class TestServer {
  public:
   struct Settings {

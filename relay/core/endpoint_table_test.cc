@@ -5,7 +5,7 @@
 namespace relay {
 namespace {
 
-constexpr Instant kNow{std::chrono::hours(1)};
+constexpr Instant kInserted{std::chrono::hours(1)};
 
 class EndpointTableTest : public ::testing::Test {
  protected:
@@ -19,9 +19,9 @@ class EndpointTableTest : public ::testing::Test {
 
 TEST_F(EndpointTableTest, VnisRiseFromOne) {
   EndpointTable table(8, qsbr_);
-  for (uint32_t vni = 1; vni <= 8; ++vni) EXPECT_EQ(table.Insert({}, kNow), vni);
+  for (uint32_t vni = 1; vni <= 8; ++vni) EXPECT_EQ(table.Insert({}, kInserted), vni);
   EXPECT_EQ(table.live(), 8u);
-  EXPECT_EQ(table.Insert({}, kNow), std::nullopt) << "full";
+  EXPECT_EQ(table.Insert({}, kInserted), std::nullopt) << "full";
   EXPECT_EQ(table.Find(0), nullptr);
   EXPECT_EQ(table.Find(9), nullptr);
   EXPECT_EQ(table.Find(3)->vni(), 3u);
@@ -30,14 +30,14 @@ TEST_F(EndpointTableTest, VnisRiseFromOne) {
 TEST_F(EndpointTableTest, ARecordIsReusedOnlyWhenEveryWorkerHasMovedOn) {
   EndpointTable table(1, qsbr_);
   qsbr_.Online(0);
-  const auto vni = table.Insert({}, kNow);
+  const auto vni = table.Insert({}, kInserted);
   const Endpoint* held = table.Find(*vni);
   table.Remove(*vni);
   table.Reclaim(100);
-  EXPECT_EQ(table.Insert({}, kNow), std::nullopt) << "worker 0 may still hold it";
+  EXPECT_EQ(table.Insert({}, kInserted), std::nullopt) << "worker 0 may still hold it";
   EXPECT_EQ(held->vni(), *vni);
   qsbr_.Quiescent(0);
-  EXPECT_EQ(table.Insert({}, kNow), *vni + 1);
+  EXPECT_EQ(table.Insert({}, kInserted), *vni + 1);
   qsbr_.Offline(0);
 }
 
@@ -46,20 +46,20 @@ TEST_F(EndpointTableTest, AWholeTableIsRefilledWhileEveryWorkerIsBlocked) {
   EndpointTable table(kSize, qsbr_);
   qsbr_.Online(0);
   qsbr_.Online(1);
-  for (uint32_t i = 0; i < kSize; ++i) ASSERT_TRUE(table.Insert({}, kNow));
+  for (uint32_t i = 0; i < kSize; ++i) ASSERT_TRUE(table.Insert({}, kInserted));
   qsbr_.Offline(0);  // As workers are before they block.
   qsbr_.Offline(1);
   for (uint32_t vni = 1; vni <= kSize; ++vni) table.Remove(vni);
   EXPECT_EQ(table.live(), 0u);
-  for (uint32_t i = 0; i < kSize; ++i) ASSERT_EQ(table.Insert({}, kNow), kSize + 1 + i);
+  for (uint32_t i = 0; i < kSize; ++i) ASSERT_EQ(table.Insert({}, kInserted), kSize + 1 + i);
 }
 
 TEST_F(EndpointTableTest, CountsOpenAndUnboundByOwner) {
   EndpointTable table(4, qsbr_);
   EndpointTable::NewEndpoint endpoint;
   endpoint.owner_tag = 3;
-  const uint32_t a = *table.Insert(endpoint, kNow);
-  const uint32_t b = *table.Insert(endpoint, kNow);
+  const uint32_t a = *table.Insert(endpoint, kInserted);
+  const uint32_t b = *table.Insert(endpoint, kInserted);
   EXPECT_EQ(table.UnboundCount(3), 2u);
   Path path;
   path.remote.port = 1;
@@ -76,7 +76,7 @@ TEST_F(EndpointTableTest, CountsOpenAndUnboundByOwner) {
 
 TEST_F(EndpointTableTest, WalksLiveVnisInOrder) {
   EndpointTable table(300, qsbr_);
-  for (int i = 0; i < 300; ++i) ASSERT_TRUE(table.Insert({}, kNow));
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(table.Insert({}, kInserted));
   for (uint32_t vni = 1; vni <= 300; ++vni) {
     if (vni % 70 != 0) table.Remove(vni);
   }
@@ -90,7 +90,7 @@ TEST_F(EndpointTableTest, WalksLiveVnisInOrder) {
 
 TEST_F(EndpointTableTest, AReusedRecordStartsAfresh) {
   EndpointTable table(1, qsbr_);
-  const uint32_t first = *table.Insert({}, kNow);
+  const uint32_t first = *table.Insert({}, kInserted);
   Endpoint* endpoint = table.Find(first);
   Path path;
   path.remote.port = 1;
@@ -98,7 +98,7 @@ TEST_F(EndpointTableTest, AReusedRecordStartsAfresh) {
   endpoint->flow[0].owner_packets.store(5);
   endpoint->binding[0].generation.store(5);
   table.Remove(first);
-  const uint32_t second = *table.Insert({}, kNow);
+  const uint32_t second = *table.Insert({}, kInserted);
   EXPECT_EQ(table.Find(first), nullptr);
   endpoint = table.Find(second);
   EXPECT_FALSE(endpoint->binding[0].IsBound());
@@ -115,7 +115,7 @@ TEST_F(EndpointTableTest, AsksForMemoryBeforeItIsNeeded) {
       table.Populate();
       ++calls;
     }
-    ASSERT_TRUE(table.Insert({}, kNow));
+    ASSERT_TRUE(table.Insert({}, kInserted));
   }
   EXPECT_GT(calls, 1);
   EXPECT_LT(calls, 5);

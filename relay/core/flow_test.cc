@@ -12,7 +12,7 @@
 namespace relay {
 namespace {
 
-constexpr Instant kNow{std::chrono::hours(1)};
+constexpr Instant kArrival{std::chrono::hours(1)};
 
 Ipv4Path Ipv4Of(const Path& path) { return Ipv4Path::Of(PathWords::Of(path)); }
 bool Fits(const Path& path) { return Ipv4Path::Fits(PathWords::Of(path)); }
@@ -100,7 +100,7 @@ class FlowTest : public testing::Test {
     qsbr_.Register(0);
     qsbr_.Online(0);
     disco::InitCrypto();
-    for (uint32_t i = 0; i < 3; ++i) vnis_.push_back(*table_.Insert({}, kNow));
+    for (uint32_t i = 0; i < 3; ++i) vnis_.push_back(*table_.Insert({}, kArrival));
   }
   ~FlowTest() override {
     qsbr_.Offline(0);
@@ -195,7 +195,7 @@ TEST_F(FlowTest, SaysWhatTheBindingsSay) {
     Ipv4Path to;
     bool other_mac = false;
     const bool in_flow =
-        Fits(from) && RelayServer::ForwardIpv4(worker_, sender, Ipv4Of(from), 12, 1, kNow, to, other_mac);
+        Fits(from) && RelayServer::ForwardIpv4(worker_, sender, Ipv4Of(from), 12, 1, kArrival, to, other_mac);
     Path at;
     const bool must = expected.forward && Fits(from) && Fits(expected.to) && endpoint.binding[expected.leg].Load(at) &&
                       Fits(at) && at.remote != expected.to.remote;
@@ -220,7 +220,7 @@ TEST_F(FlowTest, AnUnboundEndpointForwardsNothing) {
   const Sender sender = table_.FindSender(vnis_[0], SourceWord(0, 0));
   Ipv4Path to;
   bool other_mac = false;
-  EXPECT_FALSE(RelayServer::ForwardIpv4(worker_, sender, Ipv4Path{}, 12, 1, kNow, to, other_mac));
+  EXPECT_FALSE(RelayServer::ForwardIpv4(worker_, sender, Ipv4Path{}, 12, 1, kArrival, to, other_mac));
   EXPECT_EQ(sender.endpoint->packets(sender.leg), 0u);
 }
 

@@ -4,13 +4,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
 #include <memory>
 #include <utility>
 
@@ -18,22 +14,19 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "relay/client/api_client.h"
-#include "relay/client/await.h"
+#include "relay/client/connection.h"
 #include "relay/ctl/top_render.h"
 
 namespace relay::ctl {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
-using client::Await;
+using client::Connection;
 using client::Describe;
 using Clock = std::chrono::steady_clock;
 
-constexpr uint32_t kMaxHead = 8192;  // As relayd takes it.
 constexpr uint64_t kMaxBody = 4096;
 constexpr unsigned kSwitchingProtocols = 101;
 
@@ -66,37 +59,27 @@ std::vector<std::string> AlternativeNames(X509* certificate) {
 }
 
 // The node's answer. False: there was none, or it was a refusal.
-bool Ask(asio::io_context& io, beast::tcp_stream& stream, const NodeCheck& check, NodeReport& report) {
-  error_code ec;
-  const tcp::endpoint own = stream.socket().local_endpoint(ec);
-  http::request<http::empty_body> request(http::verb::post, "/v0/ingress", 11);
-  request.set(http::field::host, check.node.ToString());
-  request.set("Tailscale-Ingress-Src", absl::StrCat(own.address().is_v6() ? "[" : "", own.address().to_string(),
-                                                    own.address().is_v6() ? "]:" : ":", own.port()));
-  request.set("Tailscale-Ingress-Target", check.target.ToString());
-  request.set(http::field::content_length, "0");
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
-  parser.header_limit(kMaxHead);
-  parser.body_limit(kMaxBody);
-  ec = Await(io, [&](auto done) { http::async_write(stream, request, std::move(done)); });
-  if (!ec) ec = Await(io, [&](auto done) { http::async_read_header(stream, buffer, parser, std::move(done)); });
-  if (ec) {
+bool Ask(Connection& connection, const NodeCheck& check, NodeReport& report) {
+  const tcp::endpoint own = connection.local_endpoint();
+  const std::string ip = own.address().to_string();
+  const std::string source = absl::StrCat(own.address().is_v6() ? absl::StrCat("[", ip, "]") : ip, ":", own.port());
+  const std::string request = absl::StrFormat(
+      "POST /v0/ingress HTTP/1.1\r\nHost: %s\r\nTailscale-Ingress-Src: %s\r\nTailscale-Ingress-Target: %s\r\n"
+      "Content-Length: 0\r\n\r\n",
+      check.node.ToString(), source, check.target.ToString());
+  client::HttpResponse response;
+  const error_code ec = connection.Exchange(request, kMaxBody, response);
+  report.status = response.status;
+  if (report.status == 0) {
     report.error = absl::StrCat("no answer: ", Describe(ec));
-    return false;
-  }
-  report.status = parser.get().result_int();
-  if (report.status != kSwitchingProtocols) {
-    // Its reason is worth a try.
-    (void)Await(io, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
-    report.answered =
-        client::DescribeRefusal({.status = report.status, .body = parser.get().body(), .retry_after = {}});
+  } else if (report.status != kSwitchingProtocols) {
+    report.answered = client::DescribeRefusal(response);
     report.error = absl::StrCat("the node answered ", report.answered);
-    return false;
+  } else {
+    report.answered = absl::StrCat(report.status);
+    if (connection.has_surplus()) report.error = "the node sent bytes ahead of TLS";
   }
-  report.answered = absl::StrCat(report.status);
-  if (buffer.size() > 0) report.error = "the node sent bytes ahead of TLS";
-  return buffer.size() == 0;
+  return report.error.empty();
 }
 
 }  // namespace
@@ -136,33 +119,29 @@ NodeReport CheckNode(const NodeCheck& check) {
     report.error = why;
     return report;
   };
-  asio::io_context io;
   error_code ec;
   asio::ssl::context tls(asio::ssl::context::tls_client);
   check.ca_file.empty() ? tls.set_default_verify_paths(ec) : tls.load_verify_file(check.ca_file, ec);
   if (ec) return end(absl::StrCat("cannot read ", check.ca_file, ": ", ec.message()));
   tls.set_verify_mode(asio::ssl::verify_none);  // It is looked at, whatever it is.
-  asio::ssl::stream<beast::tcp_stream> stream(io, tls);
-  beast::tcp_stream& tcp_stream = stream.next_layer();
-
+  Connection connection(tls);
   const tcp::endpoint node(asio::ip::make_address(check.node.IpToString(), ec), check.node.port);
-  tcp_stream.expires_after(check.timeout);
+  connection.ExpireAfter(check.timeout);
   lap();  // Reading all CAs that are trusted took its time.
-  if (!ec) ec = Await(io, [&](auto done) { tcp_stream.async_connect(node, std::move(done)); });
+  if (!ec) ec = connection.Connect({node});
   report.dial = lap();
   if (ec) return end(absl::StrCat("no connection: ", Describe(ec)));
 
-  tcp_stream.expires_after(check.timeout);
-  const bool taken = Ask(io, tcp_stream, check, report);
+  connection.ExpireAfter(check.timeout);
+  const bool taken = Ask(connection, check, report);
   report.answer = lap();
   if (!taken) return report;
 
-  tcp_stream.expires_after(check.timeout);
-  SSL* const ssl = stream.native_handle();
-  SSL_set_tlsext_host_name(ssl, check.target.name.c_str());
-  ec = Await(io, [&](auto done) { stream.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
+  connection.ExpireAfter(check.timeout);
+  ec = connection.StartTls(check.target.name);
   report.handshake = lap();
   if (ec) return end(absl::StrCat("no TLS: ", Printable(Describe(ec))));
+  SSL* const ssl = connection.ssl();
   report.tls_version = SSL_get_version(ssl);
   const std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(ssl), X509_free);
   if (certificate != nullptr) report.certificate = CertificateReport::Of(certificate.get(), check.target.name);

@@ -11,10 +11,10 @@ namespace relay {
 namespace {
 
 using test::Bytes;
+using test::kOwn;
 using test::PacketRow;
 using test::Seen;
 
-constexpr MacAddress kOwn = {2, 0, 0, 0, 0, 0x77};
 constexpr MacAddress kNextHop = {2, 0, 0, 0, 0, 0x88};
 constexpr char kPeer4[] = "198.18.1.9:2001";
 constexpr char kPeer6[] = "[2001:db8:1::9]:2002";

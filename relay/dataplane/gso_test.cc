@@ -16,7 +16,7 @@ TEST(GsoTest, KnowsTheKernelsThatCorruptTrains) {
   }
 }
 
-Path To(uint16_t port) {
+Path PathTo(uint16_t port) {
   Path path;
   path.remote = AddrPort::FromIpv4({198, 18, 0, 1}, port);
   return path;
@@ -25,21 +25,21 @@ Path To(uint16_t port) {
 TEST(GsoRefusalsTest, ConcernOneDestinationFromOneSizeUpForAWhile) {
   GsoRefusals refusals;
   const Instant now(std::chrono::hours(1));
-  EXPECT_TRUE(refusals.Allows(To(1), 1400, now));
-  refusals.Refuse(To(1), 1400, now);
-  EXPECT_FALSE(refusals.Allows(To(1), 1400, now));
-  EXPECT_FALSE(refusals.Allows(To(1), 1500, now));
-  EXPECT_TRUE(refusals.Allows(To(1), 1399, now));
-  EXPECT_FALSE(refusals.Allows(To(1), 1400, now + GsoRefusals::kLifetime - Duration(1)));
-  EXPECT_TRUE(refusals.Allows(To(1), 1400, now + GsoRefusals::kLifetime));
+  EXPECT_TRUE(refusals.Allows(PathTo(1), 1400, now));
+  refusals.Refuse(PathTo(1), 1400, now);
+  EXPECT_FALSE(refusals.Allows(PathTo(1), 1400, now));
+  EXPECT_FALSE(refusals.Allows(PathTo(1), 1500, now));
+  EXPECT_TRUE(refusals.Allows(PathTo(1), 1399, now));
+  EXPECT_FALSE(refusals.Allows(PathTo(1), 1400, now + GsoRefusals::kLifetime - Duration(1)));
+  EXPECT_TRUE(refusals.Allows(PathTo(1), 1400, now + GsoRefusals::kLifetime));
 }
 
 // Whoever provokes refusals, as many as there are ports, turns trains off for nobody else.
 TEST(GsoRefusalsTest, NeverConcernOthers) {
   GsoRefusals refusals;
   const Instant now(std::chrono::hours(1));
-  for (uint32_t port = 2; port < 65536; ++port) refusals.Refuse(To(static_cast<uint16_t>(port)), 8, now);
-  EXPECT_TRUE(refusals.Allows(To(1), 1400, now));
+  for (uint32_t port = 2; port < 65536; ++port) refusals.Refuse(PathTo(static_cast<uint16_t>(port)), 8, now);
+  EXPECT_TRUE(refusals.Allows(PathTo(1), 1400, now));
 }
 
 }  // namespace

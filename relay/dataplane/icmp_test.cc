@@ -9,12 +9,11 @@ namespace relay {
 namespace {
 
 using test::Bytes;
+using test::kOwn;
 using test::PacketRow;
 using test::Seen;
 
-constexpr MacAddress kOwn = {2, 0, 0, 0, 0, 0x77};
-
-Frame Parse(const Bytes& frame) {
+Frame Received(const Bytes& frame) {
   static const AddressSet ours(std::vector<IpBytes>{test::AddrOf(test::kRelay4).ip, test::AddrOf(test::kRelay6).ip});
   Frame in;
   FrameContext context;
@@ -44,7 +43,7 @@ Path Towards(bool ipv4) {
 
 Bytes TooBig(const Bytes& frame, uint16_t mtu, size_t room = kMaxTooBigBytes) {
   Bytes out(room);
-  out.resize(WriteTooBig(Parse(frame), frame, mtu, kOwn, out));
+  out.resize(WriteTooBig(Received(frame), frame, mtu, kOwn, out));
   return out;
 }
 
@@ -90,7 +89,7 @@ TEST(IcmpTest, NobodyIsAnsweredWhoIsNotOneHost) {
   // Most of these do not get past ParseFrame; whoever calls without it gets nothing either.
   const auto answer = [](bool ipv4, const char* from) {
     const Bytes frame = test::Build(Row(ipv4, 100));
-    Frame in = Parse(frame);
+    Frame in = Received(frame);
     in.from.remote = test::AddrOf(from);
     Bytes out(kMaxTooBigBytes);
     return WriteTooBig(in, frame, 1480, kOwn, out);
@@ -102,7 +101,7 @@ TEST(IcmpTest, NobodyIsAnsweredWhoIsNotOneHost) {
   for (const char* from : {"[::]:5", "[::1]:5", "[ff02::1]:5", "[ff0e::9]:5", "[2001:db8::1]:0"}) {
     EXPECT_EQ(answer(false, from), 0u) << from;
   }
-  Frame in = Parse(test::Build(Row(true, 100)));
+  Frame in = Received(test::Build(Row(true, 100)));
   in.from.link.mac = test::kBroadcastMac;
   Bytes out(kMaxTooBigBytes);
   EXPECT_EQ(WriteTooBig(in, test::Build(Row(true, 100)), 1480, kOwn, out), 0u);
@@ -115,7 +114,7 @@ TEST(IcmpTest, NeedsRoomAndSomethingToQuote) {
   for (size_t room = 0; room < whole; ++room) EXPECT_TRUE(TooBig(frame, 1480, room).empty()) << room;
 
   // Less than UDP's header is no quotation; only what is in one piece is quoted.
-  const Frame in = Parse(frame);
+  const Frame in = Received(frame);
   Bytes out(kMaxTooBigBytes);
   EXPECT_EQ(WriteTooBig(in, std::span(frame).first(in.udp_offset + 7u), 1480, kOwn, out), 0u);
   EXPECT_EQ(WriteTooBig(in, std::span(frame).first(in.udp_offset + 8u), 1480, kOwn, out), 14u + 20 + 8 + 28);
@@ -135,7 +134,7 @@ TEST(IcmpTest, Mtu) {
                          {true, false, 30, 68},      {false, true, 0, 1280},      {true, false, 0, 68},
                          {true, true, 9000, 9000},   {false, true, 65535, 65535}, {true, false, 65535, 65515}};
   for (const MtuRow& row : rows) {
-    const Frame in = Parse(test::Build(Row(row.in_ipv4, 100)));
+    const Frame in = Received(test::Build(Row(row.in_ipv4, 100)));
     EXPECT_EQ(TooBigMtu(in, row.out_mtu, Towards(row.out_ipv4)), row.told)
         << row.in_ipv4 << row.out_ipv4 << row.out_mtu;
   }
@@ -151,7 +150,7 @@ TEST(IcmpTest, MtuMakesTheNextOneFit) {
         const size_t most = kOutMtu - IpPacketBytes(to, 0) - kUdpBytes;
         PacketRow row = Row(ipv4_in, most + 1);
         if (ipv4_in) row.options = Bytes(options, 1);
-        const Frame in = Parse(test::Build(row));
+        const Frame in = Received(test::Build(row));
         ASSERT_GT(IpPacketBytes(to, in.udp_bytes), kOutMtu);
         const size_t told = TooBigMtu(in, kOutMtu, to);
         const size_t header = size_t{in.udp_offset} - in.ip_offset;

@@ -12,9 +12,9 @@ namespace relay {
 namespace {
 
 using test::Bytes;
+using test::kOwn;
 using test::PacketRow;
 
-constexpr MacAddress kOwn = {2, 0, 0, 0, 0, 0x77};
 constexpr size_t kIpEnd = kEthernetBytes + kIpv4Bytes;
 
 class UsualFrameTest : public testing::Test {

@@ -47,6 +47,9 @@ struct Seen {
 // Demands right IP lengths and a right IPv4 header checksum; says what it finds about the rest.
 Seen Inspect(std::span<const uint8_t> frame);
 
+// Of the port that a frame leaves by.
+inline constexpr relay::MacAddress kOwn = {2, 0, 0, 0, 0, 0x77};
+
 // What a worker does with a frame that it forwards: WriteOuter in place, full checksum where needed, padding cut.
 // `in` is ParseFrame's of `frame`, kRelay.
 Bytes Rewritten(std::span<const uint8_t> frame, const relay::Frame& in, const relay::Path& to,

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,8 @@ const boost::json::value& Vectors();
 // Lower- or upper-case hex to bytes; aborts on anything else.
 std::vector<uint8_t> FromHex(std::string_view hex);
 std::string ToHex(const std::vector<uint8_t>& bytes);
+
+inline std::string Text(const boost::json::value& value) { return std::string(value.as_string()); }
 
 }  // namespace test
 
