@@ -8,7 +8,7 @@
 
 namespace bench {
 
-// Totals since the load began; p50 and p99 of the last interval, or since then.
+// All since the load began.
 struct ProgressState {
   int64_t elapsed_ns = 0;
   uint64_t sent = 0;

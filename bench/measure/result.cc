@@ -2,9 +2,28 @@
 
 #include <chrono>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bench/measure/format.h"
 
 namespace bench {
+
+std::string WhyNoRate(const Result& result) {
+  if (!result.searched || result.figures) return "";
+  const Trial* lowest = nullptr;
+  for (const Trial& trial : result.trials) {
+    if (trial.verdict == TrialVerdict::kTooShort) continue;
+    if (lowest == nullptr || trial.rate_per_s <= lowest->rate_per_s) lowest = &trial;
+  }
+  if (lowest == nullptr) return "the search found no rate that holds: no trial ran to its end";
+  const std::string tried = absl::StrCat("the search found no rate that holds: at the lowest that it tried, ",
+                                         FormatRate(lowest->rate_per_s), ", ");
+  if (lowest->verdict == TrialVerdict::kGeneratorLimited) {
+    return absl::StrCat(tried, "the generator could not send ", FormatShare(lowest->GeneratorLoss()));
+  }
+  return absl::StrCat(tried, FormatShare(lowest->Loss()), " were lost (--loss_bound: ", FormatShare(result.loss_bound),
+                      ")");
+}
 
 std::string UtcDate(int64_t unix_seconds) {
   using std::chrono::days;

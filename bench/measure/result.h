@@ -70,6 +70,9 @@ struct Result {
   std::vector<std::string> notes = {};  // What a reader should know before believing a figure.
 };
 
+// Of a search that found no rate, the reason in one line; else empty.
+std::string WhyNoRate(const Result& result);
+
 // 2026-01-31T12:00:00Z.
 std::string UtcDate(int64_t unix_seconds);
 

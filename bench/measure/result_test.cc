@@ -30,6 +30,33 @@ TEST(ResultTest, TheGeneratorsLossIsOfWhatWasDue) {
   EXPECT_DOUBLE_EQ(trial.Loss(), 0.2);  // The relay's is of what was sent.
 }
 
+TEST(ResultTest, ASearchWithoutARateSaysWhy) {
+  Result result;
+  EXPECT_EQ(WhyNoRate(result), "");  // No search.
+  result.searched = true;
+  result.loss_bound = 0.01;
+  result.trials.resize(3);
+  for (Trial& trial : result.trials) trial.verdict = TrialVerdict::kTooShort;
+  EXPECT_EQ(WhyNoRate(result), "the search found no rate that holds: no trial ran to its end");
+
+  Trial& lowest = result.trials[1];
+  result.trials[0].rate_per_s = 4000;
+  lowest.rate_per_s = 2000;
+  lowest.sent = 75;
+  lowest.flows.received = 60;
+  lowest.generator_lost = 25;
+  result.trials[0].verdict = lowest.verdict = TrialVerdict::kFailed;
+  EXPECT_EQ(WhyNoRate(result),
+            "the search found no rate that holds: at the lowest that it tried, 2.00 k/s, 20 % were lost "
+            "(--loss_bound: 1 %)");
+  lowest.verdict = TrialVerdict::kGeneratorLimited;
+  EXPECT_EQ(WhyNoRate(result),
+            "the search found no rate that holds: at the lowest that it tried, 2.00 k/s, the generator could not send "
+            "25 %");
+  result.figures = result.trials[0];
+  EXPECT_EQ(WhyNoRate(result), "");
+}
+
 TEST(ResultTest, VerdictsHaveNames) {
   EXPECT_EQ(TrialVerdictName(TrialVerdict::kGeneratorLimited), "generator_limited");
   EXPECT_EQ(TrialVerdictName(TrialVerdict::kTooShort), "too_short");

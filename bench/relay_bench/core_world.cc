@@ -96,7 +96,8 @@ absl::StatusOr<Result> CoreWorld::Run() {
                      },
                  .show = [](std::string_view) {},
                  .terminal = false,
-                 .stop = &stop});
+                 .stop = &stop,
+                 .save = nullptr});
   return runner.Run();
 }
 

@@ -12,12 +12,12 @@
 #include "relay/client/program.h"
 #include "relay/control/text.h"
 
-DEFINE_string(relay_api, "", "the server that allocates: http://host:port");
+DEFINE_string(relay_api, "", "the server that allocates: http://host:port (no https: then --endpoints)");
 DEFINE_string(token, "", "bearer token for --relay_api");
 DEFINE_string(token_file, "", "file that holds the token");
 DEFINE_uint32(api_connections, 16, "connections to --relay_api, one request under way on each");
 DEFINE_string(endpoints, "", "file of endpoints and keys (--save_endpoints wrote it), instead of --relay_api");
-DEFINE_string(save_endpoints, "", "writes endpoints and private keys to this file");
+DEFINE_string(save_endpoints, "", "writes endpoints and private keys to this file, mode 0600");
 DEFINE_string(relay, "", "ip:port that packets go to; default: the first address of the first endpoint");
 DEFINE_string(wait, "", "how long to wait for the API, and for the ports' links; default: 0s, with --io=dpdk 10s");
 DEFINE_bool(reflector, false, "what is measured swaps addresses (testpmd 5tswap) and is no relay; --io=dpdk alone");
@@ -50,7 +50,9 @@ DEFINE_double(search_high, 0, "search: no higher than this; 0: what is sent unli
 DEFINE_double(search_resolution, 0.01, "search: how close the bounds come, as a share");
 DEFINE_string(direction, "both", "one (first client to second) or both");
 DEFINE_uint32(burst, 0, "consecutive packets of one flow; 0: 64 with --gso, else 1");
-DEFINE_string(duration, "10s", "of the load; of a trial, if --rate=search");
+DEFINE_string(
+    duration, "10s",
+    "of the load; with --rate=search of a trial, or longer, up to 60s, where --loss_bound takes more packets to tell");
 DEFINE_string(warmup, "1s", "load before it that does not count");
 DEFINE_string(max_behind, "10ms", "what is due and late by more is given up, and counted as not sent");
 DEFINE_string(drain, "300ms", "silence after which what is missing is lost");
@@ -71,7 +73,7 @@ DEFINE_string(json, "", "report to this file; -: stdout");
 DEFINE_string(csv, "", "report to this file; -: stdout");
 DEFINE_string(html, "", "report to this file");
 DEFINE_string(require, "", "exit status 1 unless these hold: loss<=1e-4,p99<=300us,...");
-DEFINE_bool(progress, true, "a live line on stderr");
+DEFINE_bool(progress, true, "a live line on stderr; its percentiles are those of the running trial, from its start");
 DEFINE_uint64(seed, 1, "of the order of flows, and of all else that is drawn, keys apart");
 
 namespace bench {
@@ -138,6 +140,13 @@ absl::Status ReadTarget(Options& options) {
 }
 
 absl::Status ReadIo(Options& options) {
+  if (options.io != Io::kDpdk) {
+    for (const char* const flag :
+         {"eal", "client_net", "relay_mac", "descriptors", "mbuf_size", "mtu", "udp_checksum", "verify_checksums"}) {
+      if (gflags::GetCommandLineFlagInfoOrDie(flag).is_default) continue;
+      return absl::InvalidArgumentError(Cat("--", flag, ": does nothing without --io=dpdk"));
+    }
+  }
   options.socket.gso = FLAGS_gso;
   options.socket.busy_poll = FLAGS_busy_poll;
   options.socket.max_sockets = FLAGS_max_sockets;
@@ -222,8 +231,8 @@ constexpr std::string_view kUsage =
     "relay-bench: plays pairs of clients against a server of the relay protocol, and measures it.\n\n"
     "  relay-bench --relay_api=http://127.0.0.1:9640 --pairs=100 --rate=50000 --duration=10s\n"
     "  relay-bench --relay_api=http://127.0.0.1:9640 --gso --rate=search --loss_bound=1e-4 --json=result.json\n\n"
-    "Exit status: 0 all --require hold, 1 they do not, 2 wrong use, 3 it could not run. SIGINT ends it with a "
-    "report.\n\n";
+    "Exit status: 0 all --require hold, 1 they do not, or a search found no rate, 2 wrong use, 3 it could not run. "
+    "SIGINT ends it with a report.\n\n";
 
 // gflags' own help lists the flags of every library.
 void PrintHelp() {

@@ -67,6 +67,9 @@ class Handshakes {
   std::vector<uint32_t> TakeFailed() { return std::exchange(failed_, {}); }
   uint64_t challenges() const { return challenges_; }  // Ever: 0 is a relay that is not there.
 
+  // Packets sent through the relay to prove a pair: 0 if never both clients of one had an answer.
+  uint64_t probes() const { return probe_sequence_; }
+
   // Legs, since the last Reset; `seconds` is the caller's.
   HandshakeResult result() const;
   void ResetResult();

@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,6 +22,7 @@
 #include "bench/measure/thresholds.h"
 #include "bench/relay_bench/dpdk_link.h"
 #include "bench/relay_bench/flags.h"
+#include "bench/relay_bench/output_file.h"
 #include "bench/relay_bench/runner.h"
 #include "bench/relay_bench/socket_link.h"
 #include "bench/relay_bench/tsc_clock.h"
@@ -67,17 +67,36 @@ absl::Status AddKeys(const bench::Options& options, bench::Keyring& keys) {
   return absl::OkStatus();
 }
 
-absl::Status Write(const std::string& path, const std::string& text) {
-  if (path.empty()) return absl::OkStatus();
-  if (path == "-") {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    return absl::OkStatus();
+// What a run writes; null: nothing, or stdout.
+struct Outputs {
+  std::unique_ptr<bench::OutputFile> json, csv, html, endpoints;
+};
+
+absl::StatusOr<Outputs> OpenOutputs(const bench::Options& options) {
+  using For = bench::OutputFile::For;
+  struct Wanted {
+    const std::string& path;
+    For whom;
+    std::unique_ptr<bench::OutputFile>& file;
+  };
+  Outputs outputs;
+  for (const Wanted& wanted : {Wanted{options.json, For::kAll, outputs.json},
+                               {options.csv, For::kAll, outputs.csv},
+                               {options.html, For::kAll, outputs.html},
+                               {options.save_endpoints, For::kOwner, outputs.endpoints}}) {
+    if (wanted.path.empty() || wanted.path == "-") continue;
+    auto file = bench::OutputFile::Open(wanted.path, wanted.whom);
+    if (!file.ok()) return file.status();
+    wanted.file = *std::move(file);
   }
-  std::ofstream out(path, std::ios::trunc);
-  out << text;
-  out.close();
-  if (out) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+  return outputs;
+}
+
+absl::Status Write(const std::string& path, bench::OutputFile* file, const std::string& text) {
+  if (path == "-") std::fwrite(text.data(), 1, text.size(), stdout);
+  if (file == nullptr) return absl::OkStatus();
+  if (absl::Status written = file->Write(text); !written.ok()) return written;
+  return file->Commit();
 }
 
 std::unique_ptr<bench::Link> MakeLink(const bench::Options& options, const bench::SizeMix& sizes,
@@ -105,17 +124,19 @@ void PrintSummary(const bench::Result& result, FILE* out) {
   for (const std::string& note : result.notes) std::fprintf(out, "# %s\n", note.c_str());
 }
 
-int Report(const bench::Options& options, const bench::Result& result) {
+int Report(const bench::Options& options, const bench::Result& result, const Outputs& outputs) {
   const auto requirements = bench::ParseRequirements(options.require);
   const std::vector<bench::Judgement> judgements = bench::Judge(*requirements, result);
   PrintSummary(result, options.json == "-" || options.csv == "-" ? stderr : stdout);
   for (const bench::Judgement& judgement : judgements) std::fprintf(stderr, "%s\n", judgement.Line().c_str());
-  for (const absl::Status& written :
-       {Write(options.json, bench::JsonReport(result) + "\n"), Write(options.csv, bench::CsvReport(result)),
-        Write(options.html, bench::HtmlReport(result, judgements))}) {
+  for (const absl::Status& written : {Write(options.json, outputs.json.get(), bench::JsonReport(result) + "\n"),
+                                      Write(options.csv, outputs.csv.get(), bench::CsvReport(result)),
+                                      Write(options.html, outputs.html.get(), bench::HtmlReport(result, judgements))}) {
     if (!written.ok()) return Fail(written);
   }
-  return bench::AllPassed(judgements) ? kHolds : kFails;
+  const std::string no_rate = bench::WhyNoRate(result);
+  if (!no_rate.empty()) std::fprintf(stderr, "relay-bench: %s\n", no_rate.c_str());
+  return no_rate.empty() && bench::AllPassed(judgements) ? kHolds : kFails;
 }
 
 }  // namespace
@@ -126,6 +147,8 @@ int main(int argc, char** argv) {
   if (!options.ok()) return Fail(options.status());
   const absl::StatusOr<bench::SizeMix> sizes = bench::SizeMix::Parse(options->sizes);
   if (!sizes.ok()) return Fail(sizes.status());
+  const absl::StatusOr<Outputs> outputs = OpenOutputs(*options);
+  if (!outputs.ok()) return Fail(outputs.status());
   EndOnSignal();
 
   // The ports first: a relay at their other end may be waiting for them.
@@ -164,7 +187,8 @@ int main(int argc, char** argv) {
                        {.clock = std::move(clock),
                         .show = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); },
                         .terminal = terminal,
-                        .stop = &g_stop});
+                        .stop = &g_stop,
+                        .save = outputs->endpoints.get()});
   const bench::Machine machine = bench::ThisMachine();  // With all the cores that we may use.
   if (status = Pin(options->core); !status.ok()) return Fail(status);
   absl::StatusOr<bench::Result> result = runner.Run();
@@ -173,5 +197,5 @@ int main(int argc, char** argv) {
   result->date = bench::UtcDate(std::time(nullptr));
   result->machine = machine;
   result->settings.emplace_back("command line", absl::StrJoin(options->command_line, " "));
-  return Report(*options, *result);
+  return Report(*options, *result, *outputs);
 }

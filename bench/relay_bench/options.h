@@ -56,8 +56,8 @@ struct Options {
   std::string relay_api;  // http://host:port
   std::string token;      // Bearer token of the API.
   uint32_t api_connections = 16;
-  std::string endpoints_file;  // Instead of the API.
-  std::string save_endpoints;
+  std::string endpoints_file;            // Instead of the API.
+  std::string save_endpoints;            // With private keys.
   std::optional<disco::AddrPort> relay;  // Where packets go, whatever the endpoint says.
 
   Io io = Io::kSocket;

@@ -214,8 +214,6 @@ Sample Runner::TakeSample(double at_s, double seconds) {
   since.Subtract(sampled_);
   sampled_.Clear();
   sampled_.Merge(load_->latency());
-  p50_ns_ = since.Percentile(50);
-  p99_ns_ = since.Percentile(99);
   Sample total;
   total.sent = load_->pacer().sent();
   total.received = totals.received;
@@ -227,8 +225,8 @@ Sample Runner::TakeSample(double at_s, double seconds) {
                      .received = total.received - sampled_totals_.received,
                      .generator_lost = total.generator_lost - sampled_totals_.generator_lost,
                      .handshakes = total.handshakes - std::min(total.handshakes, sampled_totals_.handshakes),
-                     .p50_ns = p50_ns_,
-                     .p99_ns = p99_ns_};
+                     .p50_ns = since.Percentile(50),
+                     .p99_ns = since.Percentile(99)};
   sampled_totals_ = total;
   return taken;
 }
@@ -241,8 +239,8 @@ void Runner::ShowProgress(relay::Instant now, std::string_view label, bool last)
                             .received = totals.received,
                             .lost = last ? totals.Lost(load_->pacer().sent()) : totals.missing,
                             .generator_lost = load_->pacer().generator_lost(),
-                            .p50_ns = p50_ns_,
-                            .p99_ns = p99_ns_,
+                            .p50_ns = load_->latency().Percentile(50),
+                            .p99_ns = load_->latency().Percentile(99),
                             .label = label};
   const std::string text = last ? progress_.Finish(state) : progress_.Update(state);
   if (!text.empty()) world_.show(text);

@@ -3,7 +3,6 @@
 #define RELAYD_BENCH_RELAY_BENCH_RUNNER_H_
 
 #include <atomic>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "bench/relay_bench/hostile.h"
 #include "bench/relay_bench/load.h"
 #include "bench/relay_bench/options.h"
+#include "bench/relay_bench/output_file.h"
 
 namespace bench {
 
@@ -29,6 +29,7 @@ class Runner {
     std::function<void(std::string_view)> show;  // Progress lines, as they are to be written.
     bool terminal = false;
     const std::atomic<bool>* stop = nullptr;  // Ends the run early, with a report.
+    OutputFile* save = nullptr;               // Gets the endpoints and their keys, once all are bound.
   };
 
   // `link` has Legs(options) legs and Extra(options) more; all outlive the runner. `source` may be null with
@@ -79,7 +80,6 @@ class Runner {
   uint32_t failed_count_ = 0;
   uint32_t taken_count_ = 0;
   std::optional<disco::AddrPort> relay_;
-  std::ofstream save_;  // --save_endpoints.
 
   Random random_;
   std::unique_ptr<Handshakes> handshakes_;
@@ -92,8 +92,6 @@ class Runner {
   relay::Instant trial_began_{};
   LatencyHistogram sampled_;  // The latencies as of the last sample.
   Sample sampled_totals_;     // Totals as of then.
-  int64_t p50_ns_ = 0;
-  int64_t p99_ns_ = 0;
 };
 
 }  // namespace bench

@@ -117,6 +117,33 @@ TEST(RunnerTest, NoAnswerToAnyHandshakeIsAnError) {
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("no answer to any handshake from 198.19.0.1:40000"));
 }
 
+TEST(RunnerTest, WhatWasAnsweredAndWhatWasNotIsTold) {
+  for (const bool second_leg : {true, false}) {
+    CoreWorld world;
+    world.options.handshake_tries = 3;
+    world.link.to_relay = [&](Packet& packet) { return packet.control() && (second_leg || packet.leg == 0); };
+    const auto result = world.Run();
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(result.status().message()),
+                second_leg ? HasSubstr("no packet came through it from one client to the other; UDP checksums")
+                           : HasSubstr("198.19.0.1:40000 answered handshakes, but of no pair those of both clients"));
+  }
+}
+
+TEST(RunnerTest, ASearchThatFindsNoRateSaysSo) {
+  CoreWorld world;
+  world.options.rate = RateKind::kSearch;
+  world.options.rate_pps = 1000;
+  world.options.search_high_pps = 4000;
+  world.options.search_resolution = 0.3;
+  world.options.duration = milliseconds(100);
+  world.link.from_relay = OnData(1, [](int n, Packet&) { return n % 10 != 0; });
+  const auto result = world.Run();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(result->figures.has_value());
+  EXPECT_THAT(WhyNoRate(*result), HasSubstr("the lowest that it tried, 1.00 k/s, 10 % were lost (--loss_bound: 0)"));
+}
+
 TEST(RunnerTest, APairThatIsNeverBoundTakesNoPart) {
   CoreWorld world;
   world.options.pairs = 3;

@@ -1,7 +1,5 @@
 // The first half of a run: endpoints, and the handshakes that bind them.
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "bench/relay_bench/runner.h"
@@ -20,13 +18,6 @@ absl::Status Runner::SetUp() {
     PretendBound();
     return options_.relay ? link_.SetRelay(*options_.relay) : absl::InvalidArgumentError("--reflector needs --relay");
   }
-  if (!options_.save_endpoints.empty()) {
-    save_.open(options_.save_endpoints, std::ios::trunc);
-    if (!save_) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("cannot write ", options_.save_endpoints, ": ", std::strerror(errno)));
-    }
-  }
   if (absl::Status bound = Bind(0, attack_); !bound.ok()) return bound;
   if (options_.hostile_in_setup) {
     hostile_->Begin(world_.clock());
@@ -40,6 +31,9 @@ absl::Status Runner::SetUp() {
   if (bound_.empty()) {
     if (Stopped()) return absl::CancelledError("ended before a pair was bound");
     return NoAnswer();
+  }
+  if (world_.save != nullptr) {
+    if (absl::Status saved = world_.save->Commit(); !saved.ok()) return saved;
   }
   result_.handshakes = handshakes_->result();
   result_.handshakes->seconds = seconds;
@@ -58,7 +52,17 @@ absl::Status Runner::SetUp() {
 }
 
 absl::Status Runner::NoAnswer() const {
-  std::string text = absl::StrCat("no answer to any handshake from ", relay_ ? relay_->ToString() : "?");
+  const std::string relay = relay_ ? relay_->ToString() : "?";
+  std::string text;
+  if (handshakes_->challenges() == 0) {
+    text = absl::StrCat("no answer to any handshake from ", relay);
+  } else if (handshakes_->probes() == 0) {
+    text = absl::StrCat(relay, " answered handshakes, but of no pair those of both clients");
+  } else {
+    text = absl::StrCat(relay,
+                        " answered the handshakes, but no packet came through it from one client to the other; UDP "
+                        "checksums that a veth leaves unfinished? Then relayd needs --udp_checksum=compute");
+  }
   for (const std::string& note : link_.Notes()) absl::StrAppend(&text, "; ", note);
   return absl::UnavailableError(text);
 }
@@ -139,9 +143,9 @@ absl::Status Runner::Adopt(Allocated& allocated, relay::Instant now) {
     if (!relay_) return absl::UnavailableError("the endpoint has no address; say --relay=ip:port");
     if (absl::Status set = link_.SetRelay(*relay_); !set.ok()) return set;
   }
-  if (save_.is_open()) {
-    save_ << SavedEndpointToJson(endpoint, keys_.key(pair.keys[0]), keys_.key(pair.keys[1])) << '\n';
-    if (!save_) return absl::UnavailableError("cannot write " + options_.save_endpoints);
+  if (world_.save != nullptr) {
+    const std::string line = SavedEndpointToJson(endpoint, keys_.key(pair.keys[0]), keys_.key(pair.keys[1]));
+    if (absl::Status saved = world_.save->Write(line + "\n"); !saved.ok()) return saved;
   }
   return handshakes_->BindPair(allocated.pair, now);
 }
