@@ -1,5 +1,6 @@
 #include "relay/dataplane/telemetry.h"
 
+#include <rte_mempool.h>
 #include <rte_telemetry.h>
 #include <rte_version.h>
 
@@ -116,6 +117,23 @@ int Worker(const char* /*command*/, const char* params, rte_tel_data* data) {
   return 0;
 }
 
+void AddPool(rte_mempool* pool, void* data) {
+  AddContainer(static_cast<rte_tel_data*>(data), pool->name, [pool](rte_tel_data* level) {
+    rte_tel_data_start_dict(level);
+    Add(level, "in_use", rte_mempool_in_use_count(pool));
+    Add(level, "size", pool->size);
+  });
+}
+
+// DPDK's own /mempool/info has no level in 22.11.
+int Pools(const char* /*command*/, const char* /*params*/, rte_tel_data* data) {
+  const std::lock_guard lock(g_mutex);
+  if (g_telemetry == nullptr) return -1;
+  rte_tel_data_start_dict(data);
+  rte_mempool_walk(AddPool, data);
+  return 0;
+}
+
 using Shares = std::vector<const PortCounters*>;  // Of one port, by worker.
 
 template <typename Read>
@@ -194,6 +212,7 @@ Telemetry::Telemetry(const PortFigures& figures, std::vector<const Counters*> wo
   // Already registered by an earlier one: fine.
   rte_telemetry_register_cmd("/relayd/workers", Count, "How many poll-mode workers relayd has.");
   rte_telemetry_register_cmd("/relayd/ports", Count, "How many ports relayd has.");
+  rte_telemetry_register_cmd("/relayd/pools", Pools, "Packet buffers of each pool, at this moment.");
   rte_telemetry_register_cmd("/relayd/worker", Worker, "Figures of a worker. Parameter: its number.");
   rte_telemetry_register_cmd(
       "/relayd/port", ShowPort,

@@ -3,6 +3,7 @@
 //   /relayd/worker,N                  a poll-mode worker
 //   /relayd/port,N                    a port, its workers together
 //   /relayd/port,N,W                  what worker W alone did with it
+//   /relayd/pools                     packet buffers in use, by pool: at this moment, and of all pools that there are
 // It has whole numbers alone, and no rates: shares and averages are since the start.
 #ifndef RELAYD_RELAY_DATAPLANE_TELEMETRY_H_
 #define RELAYD_RELAY_DATAPLANE_TELEMETRY_H_

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rte_eal.h>
+#include <rte_mbuf.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -184,6 +185,20 @@ TEST_F(TelemetryTest, APortHasAllWorkersOrOne) {
   EXPECT_EQ(Ask("/relayd/port,1,1"), R"({"received":11,"sent":21,"tx_full":31,"from_kernel":41,)"
                                      R"("bursts":{"1":1,"2":2,"3_4":3,"5_8":4,"9_16":5,"17_32":6,"33_up":7}})");
   EXPECT_THAT(Ask("/relayd/port,0"), HasSubstr(R"("received":0,"sent":0,)"));
+}
+
+TEST_F(TelemetryTest, PoolsHaveTheirLevelOfThisMoment) {
+  Make(1, 1);
+  rte_mempool* const pool = rte_pktmbuf_pool_create("some_pool", 63, 8, 0, 2048, SOCKET_ID_ANY);
+  ASSERT_NE(pool, nullptr);
+  rte_mbuf* const one = rte_pktmbuf_alloc(pool);
+  rte_mbuf* const other = rte_pktmbuf_alloc(pool);
+  EXPECT_EQ(Ask("/relayd/pools"), R"({"some_pool":{"in_use":2,"size":63}})");
+  rte_pktmbuf_free(one);
+  EXPECT_EQ(Ask("/relayd/pools"), R"({"some_pool":{"in_use":1,"size":63}})");
+  rte_pktmbuf_free(other);
+  rte_mempool_free(pool);
+  EXPECT_EQ(Ask("/relayd/pools"), "{}");
 }
 
 TEST_F(TelemetryTest, WhatIsNotThereHasNoAnswer) {

@@ -25,6 +25,7 @@ import netns
 from disco import Client, Key, udp_socket
 from programs import Relayd, wait_until
 from relay_test_case import RelayTestCase
+from telemetry import Telemetry
 
 EAL = "--no-huge -m 256 --no-shconf --no-pci"  # As on any machine: no hugepages, no NIC.
 TOOLS = ("ip", "ping")
@@ -86,6 +87,7 @@ def idle_cores(count):
 class Tap:
     name = "net_tap"
     flags = ()
+    may_be_out = 0  # Packet buffers of each port that a relayd at rest may have in use beyond those at its start.
 
     def __init__(self, relay, addresses_of):
         self.relay, self.addresses_of, self.ports = relay, addresses_of, range(len(addresses_of))
@@ -129,6 +131,7 @@ class Tap:
 class AfXdp:
     name = "net_af_xdp"
     flags = ("--udp_checksum=compute",)  # The clients' end of a veth leaves checksums unfinished.
+    may_be_out = 32  # It gets back what it sent with the next that it sends: a burst may be out for long.
 
     def __init__(self, relay, addresses_of):
         self.relay, self.ports = relay, range(len(addresses_of))
@@ -180,10 +183,28 @@ class Appliance:
     def start(self, *flags, workers=1, **relayd):
         """A running relayd, plugged in."""
         cores = ",".join(map(str, idle_cores(workers)))
+        runtime = self.test.enterContext(tempfile.TemporaryDirectory())
         started = self.test.start(Relayd(*self.flags(), f"--workers={workers}", f"--cores={cores}", *flags,
-                                         namespace=self.relay, **relayd))
+                                         namespace=self.relay, env={"RUNTIME_DIRECTORY": runtime}, **relayd))
+        started.telemetry = Telemetry(runtime)
+        before = started.telemetry.buffers_in_use()
+        self.test.addCleanup(self.wait_for_buffers, started, before)
         self.kind.plug_in()
         return started
+
+    def wait_for_buffers(self, relayd, before, timeout=10.0):
+        """At the end of each test: the pools are where they were at start. Of a relayd that has ended none are left."""
+        if relayd.process.poll() is not None:
+            return
+        seen = {}
+
+        def back():
+            seen.update(relayd.telemetry.buffers_in_use())
+            return all(seen[pool] <= count + self.kind.may_be_out for pool, count in before.items())
+        try:
+            wait_until(back, "", timeout)
+        except AssertionError:
+            raise AssertionError(f"buffers in use at start: {before}; now: {seen}") from None
 
 
 class Machine(netns.Namespace):
