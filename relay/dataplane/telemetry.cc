@@ -6,6 +6,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <mutex>
 #include <span>
@@ -81,7 +82,7 @@ void AddPolls(rte_tel_data* data, const PollCounters& polls, double cycles_per_s
   Add(data, "total_cycles", total);
   Add(data, "cycles_per_second", static_cast<uint64_t>(cycles_per_second));
   const double share = total == 0 ? 0 : static_cast<double>(busy) / static_cast<double>(total);
-  Add(data, "busy_permille", static_cast<uint64_t>(share * 1000 + 0.5));
+  Add(data, "busy_permille", static_cast<uint64_t>(std::llround(share * 1000)));
   Add(data, "cycles_per_packet", packets == 0 ? 0 : busy / packets);
 }
 

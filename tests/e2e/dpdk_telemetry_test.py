@@ -107,7 +107,8 @@ class Figures:
                 """Together, as soon as nothing comes between: the monitor, or a frame of the kernel's."""
                 answer = self.relayd.telemetry.ask("/relayd/port", port)
                 metrics = self.relayd.metrics()
-                expected = {key: metrics.get(f"relayd_port_{name}", port=answer["name"]) for key, name in gauges.items()}
+                expected = {key: metrics.get(f"relayd_port_{name}", port=answer["name"])
+                            for key, name in gauges.items()}
                 shares = [share_series(metrics, answer["name"], worker) for worker in range(self.workers)]
                 expected |= {key: sum(share[key] for share in shares) for key in counters}
                 expected["bursts"] = {name: sum(share["bursts", name] for share in shares) for name in BURSTS}
@@ -132,8 +133,9 @@ class Figures:
         with Load(alice, bob) as load, Load(early, bob):
             wait_until(lambda: load.heard > 50, "relayed data")
             with self.relay.entered():
-                done = subprocess.run([binary("relayctl"), f"--metrics=http://{self.relayd.metrics_at}", "top", "--once",
-                                       "--interval=300ms"], capture_output=True, text=True, timeout=20, check=False)
+                at = f"--metrics=http://{self.relayd.metrics_at}"
+                done = subprocess.run([binary("relayctl"), at, "top", "--once", "--interval=1s"],
+                                      capture_output=True, text=True, timeout=20, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         self.assertRegex(done.stdout, r"(?m)^WORKER .* burst     1     2   3-4   5-8  9-16 17-32   33\+$")
         self.assertRegex(done.stdout, r"(?m)^[01] +\S+ +\S+% +\S+ +\S+ +\S+( +\d+%){7}\n  dropped +\S+  not_bound \S+$")
