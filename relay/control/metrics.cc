@@ -43,6 +43,18 @@ class WorkerMetrics {
     }
     return family;
   }
+  // Reasons are few, and workers too: a machine's cores.
+  MetricFamily DroppedPerWorker() const {
+    MetricFamily family = Family("relayd_worker_dropped_packets_total",
+                                 "Datagrams dropped, by worker and by the check that failed.", MetricType::Counter);
+    for (const WorkerSource& worker : workers_) {
+      for (size_t i = 0; i < kDropReasonCount; ++i) {
+        Add(family, {{"worker", worker.name}, {"reason", std::string(DropReasonName(static_cast<DropReason>(i)))}},
+            worker.counters->dropped[i].Get());
+      }
+    }
+    return family;
+  }
   MetricFamily Forwarded(std::string_view name, std::string_view help,
                          std::array<std::array<Counter, 2>, 2> Counters::*counters) const {
     static constexpr const char* kTransports[] = {"udp4", "udp6"};
@@ -116,6 +128,7 @@ void CollectFrames(const WorkerMetrics& workers, std::vector<MetricFamily>& out)
 void CollectWorkers(const WorkerMetrics& workers, std::vector<MetricFamily>& out) {
   out.push_back(
       workers.PerWorker("relayd_worker_received_packets_total", "Datagrams received, by worker.", &Counters::received));
+  out.push_back(workers.DroppedPerWorker());
   out.push_back(workers.PerWorker("relayd_worker_receive_calls_total",
                                   "Receive calls that returned something, by worker.", &Counters::receive_calls));
   out.push_back(workers.PerWorker("relayd_worker_send_calls_total", "Send calls, by worker.", &Counters::send_calls));

@@ -108,6 +108,10 @@ TEST_F(MetricsTest, EverySeriesIsThereAtZero) {
         "fragment",        "not_local",        "kernel_path_full",  "no_mbuf",
         "tx_full"}) {
     series.push_back(text::Cat("relayd_dropped_packets_total{reason=\"", reason, "\"}"));
+    for (const std::string_view worker : {"0", "1"}) {
+      series.push_back(
+          text::Cat("relayd_worker_dropped_packets_total{worker=\"", worker, "\",reason=\"", reason, "\"}"));
+    }
   }
   for (const std::string_view result : {"challenged", "bound", "rebound"}) {
     series.push_back(text::Cat("relayd_handshakes_total{result=\"", result, "\"}"));
@@ -136,6 +140,8 @@ TEST_F(MetricsTest, ValuesAreThoseOfTheirSources) {
   workers_[1].received.Add(7);
   workers_[1].forwarded_packets[1][0].Add(3);
   workers_[0].Drop(DropReason::kMacMismatch, 4);
+  workers_[1].Drop(DropReason::kMacMismatch, 2);
+  workers_[1].Drop(DropReason::kTxFull, 9);
   workers_[1].Handshake(HandshakeResult::kRebound);
   allocator_.Count(AllocationResult::kForbidden);
   api_.CountResponse(413);
@@ -147,11 +153,15 @@ TEST_F(MetricsTest, ValuesAreThoseOfTheirSources) {
   for (const std::string_view line :
        {"relayd_received_packets_total 12", "relayd_worker_received_packets_total{worker=\"1\"} 7",
         "relayd_forwarded_packets_total{transport_in=\"udp6\",transport_out=\"udp4\"} 3",
-        "relayd_dropped_packets_total{reason=\"mac_mismatch\"} 4", "relayd_handshakes_total{result=\"rebound\"} 1",
-        "relayd_allocations_total{result=\"forbidden\"} 1", "relayd_api_responses_total{code=\"413\"} 1",
-        "relayd_control_task_seconds_bucket{le=\"1e-05\"} 1", "relayd_control_task_seconds_bucket{le=\"2e-05\"} 2",
-        "relayd_control_task_seconds_bucket{le=\"0.1\"} 2", "relayd_control_task_seconds_bucket{le=\"+Inf\"} 3",
-        "relayd_endpoints_limit 16"}) {
+        "relayd_dropped_packets_total{reason=\"mac_mismatch\"} 6",
+        "relayd_worker_dropped_packets_total{worker=\"0\",reason=\"mac_mismatch\"} 4",
+        "relayd_worker_dropped_packets_total{worker=\"1\",reason=\"mac_mismatch\"} 2",
+        "relayd_worker_dropped_packets_total{worker=\"1\",reason=\"tx_full\"} 9",
+        "relayd_worker_dropped_packets_total{worker=\"0\",reason=\"tx_full\"} 0",
+        "relayd_handshakes_total{result=\"rebound\"} 1", "relayd_allocations_total{result=\"forbidden\"} 1",
+        "relayd_api_responses_total{code=\"413\"} 1", "relayd_control_task_seconds_bucket{le=\"1e-05\"} 1",
+        "relayd_control_task_seconds_bucket{le=\"2e-05\"} 2", "relayd_control_task_seconds_bucket{le=\"0.1\"} 2",
+        "relayd_control_task_seconds_bucket{le=\"+Inf\"} 3", "relayd_endpoints_limit 16"}) {
     EXPECT_THAT(text, HasSubstr(text::Cat(line, "\n")));
   }
 }

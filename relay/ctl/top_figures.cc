@@ -1,8 +1,12 @@
 #include "relay/ctl/top_figures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string_view>
+#include <utility>
+
+#include "absl/strings/numbers.h"
 
 namespace relay::ctl {
 namespace {
@@ -23,6 +27,16 @@ ByLabel SumsBy(const Metrics& metrics, std::string_view name, const std::string&
   return sums;
 }
 
+// The same for each value of another label.
+std::map<std::string, ByLabel> SumsBy(const Metrics& metrics, std::string_view name, const std::string& outer,
+                                      const std::string& label) {
+  std::map<std::string, ByLabel> sums;
+  for (const Sample& sample : metrics.Named(name)) {
+    sums[LabelOf(sample, outer)][LabelOf(sample, label)] += sample.value;
+  }
+  return sums;
+}
+
 std::optional<double> Find(const ByLabel& values, const std::string& key) {
   const auto found = values.find(key);
   if (found == values.end()) return std::nullopt;
@@ -39,13 +53,22 @@ class Rates {
   double Of(std::string_view name) const { return Rate(before_.Sum(name), after_.Sum(name)); }
   // One for each value of the label that the second sample has.
   ByLabel By(std::string_view name, const std::string& label) const {
-    const ByLabel before = SumsBy(before_, name, label);
     ByLabel rates = SumsBy(after_, name, label);
-    for (auto& [key, value] : rates) value = Rate(ValueOf(before, key), value);
+    Rate(SumsBy(before_, name, label), rates);
+    return rates;
+  }
+  std::map<std::string, ByLabel> By(std::string_view name, const std::string& outer, const std::string& label) const {
+    std::map<std::string, ByLabel> before = SumsBy(before_, name, outer, label);
+    std::map<std::string, ByLabel> rates = SumsBy(after_, name, outer, label);
+    for (auto& [key, values] : rates) Rate(before[key], values);
     return rates;
   }
 
  private:
+  // Of sums, in their place.
+  void Rate(const ByLabel& before, ByLabel& after) const {
+    for (auto& [key, value] : after) value = Rate(ValueOf(before, key), value);
+  }
   double Rate(double before, double after) const { return std::max(0.0, (after - before) / seconds_); }
 
   const Metrics& before_;
@@ -68,16 +91,39 @@ void ReadForwarded(const Rates& rates, const std::string& label, std::array<TopF
   }
 }
 
+std::vector<TopFigures::Drop> MostFirst(const ByLabel& by_reason) {
+  std::vector<TopFigures::Drop> drops;
+  for (const auto& [reason, packets] : by_reason) {
+    if (packets > 0) drops.push_back({.reason = reason, .packets = packets});
+  }
+  std::stable_sort(drops.begin(), drops.end(), [](const auto& a, const auto& b) { return a.packets > b.packets; });
+  return drops;
+}
+
+// Of a histogram's buckets, each of which counts those below it too.
+std::vector<TopFigures::BurstShare> BurstShares(const ByLabel& by_bound) {
+  std::map<double, double> counts;
+  for (const auto& [text, count] : by_bound) {
+    double bound = 0;
+    if (absl::SimpleAtod(text, &bound) && !std::isnan(bound)) counts[bound] += count;
+  }
+  if (counts.empty() || counts.rbegin()->second <= 0) return {};
+  const double all = counts.rbegin()->second;
+  std::vector<TopFigures::BurstShare> shares;
+  double below = 0;
+  for (const auto& [bound, count] : counts) {
+    shares.push_back({.most = bound, .share = std::max(0.0, count - below) / all});
+    below = count;
+  }
+  return shares;
+}
+
 void ReadTotals(const Rates& rates, TopFigures& top) {
   top.received = rates.Of("relayd_received_packets_total");
   top.to_kernel = rates.Of("relayd_to_kernel_packets_total");
   top.dropped = rates.Of("relayd_dropped_packets_total");
   top.socket_overflow = rates.Of("relayd_socket_overflow_packets_total");
-  for (const auto& [reason, packets] : rates.By("relayd_dropped_packets_total", "reason")) {
-    if (packets > 0) top.drops.push_back({.reason = reason, .packets = packets});
-  }
-  std::stable_sort(top.drops.begin(), top.drops.end(),
-                   [](const auto& a, const auto& b) { return a.packets > b.packets; });
+  top.drops = MostFirst(rates.By("relayd_dropped_packets_total", "reason"));
   top.forwarded = {.packets = rates.Of("relayd_forwarded_packets_total"),
                    .bytes = rates.Of("relayd_forwarded_bytes_total")};
   ReadForwarded(rates, "transport_in", top.forwarded_in);
@@ -104,12 +150,18 @@ void ReadWorkers(const Rates& rates, const Metrics& after, TopFigures& top) {
   const ByLabel sleeps = by_worker("relayd_worker_sleeps_total");
   const ByLabel bursts = by_worker("relayd_port_burst_packets_count");
   const ByLabel burst_packets = by_worker("relayd_port_burst_packets_sum");
+  auto drops = rates.By("relayd_worker_dropped_packets_total", "worker", "reason");
+  auto buckets = rates.By("relayd_port_burst_packets_bucket", "worker", "le");
   const double hertz = after.Sum("relayd_tsc_hertz");
   for (const Sample& sample : after.Named("relayd_worker_received_packets_total")) {
     const std::string name = LabelOf(sample, "worker");
     const bool polls = seconds.contains(name);
-    if (top.dpdk && !polls && sample.value == 0) continue;
-    TopFigures::Worker worker{.name = name, .packets = ValueOf(received, name)};
+    std::vector<TopFigures::Drop> dropped = MostFirst(drops[name]);
+    if (top.dpdk && !polls && sample.value == 0 && dropped.empty()) continue;
+    TopFigures::Worker worker{.name = name,
+                              .packets = ValueOf(received, name),
+                              .drops = std::move(dropped),
+                              .bursts = BurstShares(buckets[name])};
     if (polls) {
       worker.busy = Ratio(Find(busy_seconds, name), Find(seconds, name));
       if (const auto cost = Ratio(Find(busy_seconds, name), Find(busy_packets, name))) {

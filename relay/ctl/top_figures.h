@@ -21,14 +21,21 @@ struct TopFigures {
     std::string reason;
     double packets;
   };
+  struct BurstShare {
+    double most;   // Packets; more than in the one before. Infinite: no bound.
+    double share;  // 0 to 1.
+  };
   struct Worker {
     std::string name;
-    double packets = 0;  // Received.
+    double packets = 0;         // Received.
+    std::vector<Drop> drops{};  // As below.
     // Those of poll-mode workers alone; and none where nothing was received, whose cost could be told.
     std::optional<double> busy{};  // Share of the time, 0 to 1.
     std::optional<double> cycles_per_packet{};
     std::optional<double> burst{};  // Datagrams a receive.
     std::optional<double> sleeps{};
+    // Of all receives, the share that returned so many packets; empty without any, and for sockets.
+    std::vector<BurstShare> bursts{};
   };
   struct Port {
     std::string name;
@@ -64,7 +71,7 @@ struct TopFigures {
   double bound = 0;
   double rebound = 0;
   double allocated = 0;  // New endpoints.
-  // Kernel sockets beside DPDK ports that never received anything are left out.
+  // Kernel sockets beside DPDK ports that never received anything, and drop nothing, are left out.
   std::vector<Worker> workers;
   std::vector<Port> ports;
 };

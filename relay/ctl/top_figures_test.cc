@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 
 namespace relay::ctl {
@@ -41,6 +43,7 @@ std::string DpdkText(uint64_t n) {
       "relayd_to_kernel_packets_total ",
       n, "\nrelayd_worker_received_packets_total{worker=\"0\"} ", 1000 * n,
       "\nrelayd_worker_received_packets_total{worker=\"socket0\"} 0"
+      "\nrelayd_worker_received_packets_total{worker=\"kernel\"} 0"
       "\nrelayd_worker_receive_calls_total{worker=\"0\"} 0"
       "\nrelayd_worker_busy_seconds_total{worker=\"0\"} ",
       0.25 * static_cast<double>(n), "\nrelayd_worker_seconds_total{worker=\"0\"} ", n,
@@ -49,6 +52,20 @@ std::string DpdkText(uint64_t n) {
       "\nrelayd_port_burst_packets_sum{worker=\"0\",port=\"p0\"} ", 900 * n,
       "\nrelayd_port_burst_packets_count{worker=\"0\",port=\"p1\"} ", 40 * n,
       "\nrelayd_port_burst_packets_sum{worker=\"0\",port=\"p1\"} ", 100 * n,
+      "\nrelayd_worker_dropped_packets_total{worker=\"0\",reason=\"short\"} ", n,
+      "\nrelayd_worker_dropped_packets_total{worker=\"0\",reason=\"tx_full\"} ", 8 * n,
+      "\nrelayd_worker_dropped_packets_total{worker=\"0\",reason=\"too_big\"} 7"
+      "\nrelayd_worker_dropped_packets_total{worker=\"kernel\",reason=\"send_failed\"} ",
+      n,
+      // In the order of the text, which is not that of numbers.
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p0\",le=\"1\"} ", 10 * n,
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p0\",le=\"2\"} ", 10 * n,
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p0\",le=\"16\"} ", 60 * n,
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p0\",le=\"+Inf\"} ", 60 * n,
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p1\",le=\"1\"} ", 10 * n,
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p1\",le=\"2\"} ", 30 * n,
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p1\",le=\"16\"} ", 30 * n,
+      "\nrelayd_port_burst_packets_bucket{worker=\"0\",port=\"p1\",le=\"+Inf\"} ", 40 * n,
       "\nrelayd_port_received_packets_total{worker=\"0\",port=\"p0\"} ", 900 * n,
       "\nrelayd_port_received_packets_total{worker=\"0\",port=\"p1\"} ", 60 * n,
       "\nrelayd_port_received_packets_total{worker=\"1\",port=\"p1\"} ", 40 * n,
@@ -117,12 +134,31 @@ TEST(TopFiguresTest, PollModeWorkers) {
   const TopFigures top = Between(DpdkText(1), DpdkText(5), 4);
   EXPECT_TRUE(top.dpdk);
   EXPECT_EQ(top.to_kernel, 1);
-  ASSERT_EQ(top.workers.size(), 1u);  // The kernel's sockets have nothing to tell.
+  ASSERT_EQ(top.workers.size(), 2u);  // The kernel's sockets have nothing to tell; what leaves by them has drops.
+  EXPECT_EQ(top.workers[1].name, "kernel");
+  EXPECT_THAT(top.workers[1].drops, ElementsAre(Field(&TopFigures::Drop::reason, "send_failed")));
   EXPECT_EQ(top.workers[0].packets, 1000);
   EXPECT_EQ(top.workers[0].busy, 0.25);
   EXPECT_EQ(top.workers[0].cycles_per_packet, 500'000);
   EXPECT_EQ(top.workers[0].burst, 10);
   EXPECT_EQ(top.workers[0].sleeps, 7);
+}
+
+TEST(TopFiguresTest, WorkersHaveDropsOfTheirOwn) {
+  const TopFigures top = Between(DpdkText(1), DpdkText(5), 4);
+  ASSERT_FALSE(top.workers.empty());
+  EXPECT_THAT(top.workers[0].drops, ElementsAre(testing::AllOf(Field(&TopFigures::Drop::reason, "tx_full"),
+                                                               Field(&TopFigures::Drop::packets, 8)),
+                                                Field(&TopFigures::Drop::reason, "short")));
+}
+
+TEST(TopFiguresTest, BurstsAreSharesOfAllPortsReceives) {
+  const TopFigures top = Between(DpdkText(1), DpdkText(5), 4);
+  ASSERT_FALSE(top.workers.empty());
+  std::vector<std::pair<double, double>> shares;
+  for (const auto& [most, share] : top.workers[0].bursts) shares.emplace_back(most, share);
+  EXPECT_THAT(shares, ElementsAre(std::pair(1.0, 0.2), std::pair(2.0, 0.2), std::pair(16.0, 0.5),
+                                  std::pair(std::numeric_limits<double>::infinity(), 0.1)));
 }
 
 TEST(TopFiguresTest, AnIdleWorkerHasNoCost) {
@@ -131,6 +167,8 @@ TEST(TopFiguresTest, AnIdleWorkerHasNoCost) {
   EXPECT_EQ(top.workers[0].cycles_per_packet, std::nullopt);
   EXPECT_EQ(top.workers[0].burst, std::nullopt);
   EXPECT_EQ(top.workers[0].sleeps, 0);
+  EXPECT_THAT(top.workers[0].bursts, IsEmpty());
+  EXPECT_THAT(top.workers[0].drops, IsEmpty());
 }
 
 TEST(TopFiguresTest, PortsAreSumsOverWorkers) {

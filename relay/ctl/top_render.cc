@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -12,7 +13,9 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
+// A worker's make a line about as long as a port's.
 constexpr size_t kMostReasons = 4;
+constexpr size_t kMostReasonsOfWorker = 3;
 
 std::string Percent(double share) { return absl::StrFormat("%.1f%%", share * 100); }
 std::string OrDash(const std::optional<double>& value) { return value ? Scaled(*value) : "-"; }
@@ -25,6 +28,14 @@ void AddRow(std::string_view name, const TopFigures::Traffic& traffic, Lines& ou
       absl::StrFormat("%-12s %10s %10s", std::string(name), Scaled(traffic.packets), Scaled(traffic.bytes * 8)));
 }
 
+// Behind the last line: the reasons that are the most.
+void AppendReasons(const std::vector<TopFigures::Drop>& drops, size_t most, Lines& out) {
+  for (size_t i = 0; i < std::min(drops.size(), most); ++i) {
+    absl::StrAppend(&out.back(), i == 0 ? "  " : ", ", drops[i].reason, " ", Scaled(drops[i].packets));
+  }
+  if (drops.size() > most) absl::StrAppend(&out.back(), ", ...");
+}
+
 void RenderTotals(const TopFigures& top, Lines& out) {
   out.push_back(absl::StrFormat("%-12s %10s %10s", "", "packets/s", "bit/s"));
   AddRow("received", top.received, out);
@@ -35,20 +46,44 @@ void RenderTotals(const TopFigures& top, Lines& out) {
   for (size_t i = 0; i < 2; ++i) AddRow(kOut[i], top.forwarded_out[i], out);
   if (top.dpdk) AddRow("to kernel", top.to_kernel, out);
   AddRow("dropped", top.dropped, out);
-  for (size_t i = 0; i < std::min(top.drops.size(), kMostReasons); ++i) {
-    absl::StrAppend(&out.back(), i == 0 ? "  " : ", ", top.drops[i].reason, " ", Scaled(top.drops[i].packets));
-  }
-  if (top.drops.size() > kMostReasons) absl::StrAppend(&out.back(), ", ...");
+  AppendReasons(top.drops, kMostReasons, out);
   if (top.socket_overflow > 0) AddRow("overflow", top.socket_overflow, out);
 }
 
+// "1", "2", "3-4", ... "33+": of the bucket of what is more than `below`.
+std::string BucketName(double below, double most) {
+  const double least = below + 1;
+  if (std::isinf(most)) return absl::StrFormat("%g+", least);
+  return least == most ? absl::StrFormat("%g", most) : absl::StrFormat("%g-%g", least, most);
+}
+
+// Behind the last line, once a worker has had any: how many receives returned so many packets.
+void AppendBurstNames(const TopFigures& top, Lines& out) {
+  const auto found = std::ranges::find_if(top.workers, [](const auto& worker) { return !worker.bursts.empty(); });
+  if (found == top.workers.end()) return;
+  double below = 0;
+  for (const TopFigures::BurstShare& share : found->bursts) {
+    absl::StrAppendFormat(&out.back(), "%6s", BucketName(below, share.most));
+    below = share.most;
+  }
+}
+
 void RenderWorkers(const TopFigures& top, Lines& out) {
-  static constexpr char kFormat[] = "%-12s %10s %8s %14s %8s %10s";
-  out.push_back(absl::StrFormat(kFormat, "WORKER", "packets/s", "busy", "cycles/packet", "burst", "sleeps/s"));
+  static constexpr char kFormat[] = "%-12s %10s %8s %14s %10s %8s";
+  out.push_back(absl::StrFormat(kFormat, "WORKER", "packets/s", "busy", "cycles/packet", "sleeps/s", "burst"));
+  AppendBurstNames(top, out);
   for (const TopFigures::Worker& worker : top.workers) {
     out.push_back(absl::StrFormat(kFormat, worker.name, Scaled(worker.packets),
                                   worker.busy ? Percent(*worker.busy) : "-", OrDash(worker.cycles_per_packet),
-                                  OrDash(worker.burst), OrDash(worker.sleeps)));
+                                  OrDash(worker.sleeps), OrDash(worker.burst)));
+    for (const TopFigures::BurstShare& burst : worker.bursts) {
+      absl::StrAppendFormat(&out.back(), "%5.0f%%", burst.share * 100);
+    }
+    if (worker.drops.empty()) continue;
+    double dropped = 0;
+    for (const TopFigures::Drop& drop : worker.drops) dropped += drop.packets;
+    AddRow("  dropped", dropped, out);
+    AppendReasons(worker.drops, kMostReasonsOfWorker, out);
   }
 }
 

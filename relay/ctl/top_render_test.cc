@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "absl/strings/str_join.h"
 
 namespace relay::ctl {
@@ -10,6 +12,8 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+constexpr double kNoBound = std::numeric_limits<double>::infinity();
 
 TopFigures Socket() {
   TopFigures top;
@@ -89,21 +93,52 @@ TEST(TopRenderTest, AScreenOfSockets) {
             "       udp6      1.000M     8.000G\n"
             "dropped          12.35k  unknown_vni 12.00k, short 300, bad_magic 44, not_bound 0.4, ...\n"
             "\n"
-            "WORKER        packets/s     busy  cycles/packet    burst   sleeps/s\n"
-            "0                2.000M        -              -       12          -\n");
+            "WORKER        packets/s     busy  cycles/packet   sleeps/s    burst\n"
+            "0                2.000M        -              -          -       12\n");
 }
 
 TEST(TopRenderTest, PortsOfDpdk) {
   const std::string text = Render(Dpdk());
   EXPECT_THAT(text, HasSubstr(", io=dpdk\n"));
   EXPECT_THAT(text, HasSubstr("\nto kernel             5\n"));
-  EXPECT_THAT(text, HasSubstr("\n0                2.000M    67.1%            145       32          0\n"));
+  EXPECT_THAT(text, HasSubstr("\n0                2.000M    67.1%            145          0       32\n"));
   EXPECT_THAT(text, HasSubstr("\nPORT             driver           link          rx/s      tx/s  missed/s  errors/s"
                               " no mbuf/s tx full/s   pool\n"
                               "0000:01:00.0     net_ice          up 25G      2.000M    1.200M        17         1"
                               "         2    1.500k  12.5%\n"
                               "net_tap0         net_tap          down             0         0         0         0"
                               "         0         0   0.0%\n"));
+}
+
+TEST(TopRenderTest, WorkersHaveBurstsAndDropsOfTheirOwn) {
+  TopFigures top = Dpdk();
+  top.workers[0].bursts = {{1, 0.5}, {2, 0.25}, {4, 0.124}, {8, 0}, {16, 0}, {32, 0.126}, {kNoBound, 0}};
+  top.workers[0].drops = {{"control_rate_limited", 123'456}, {"unknown_vni", 12'000}, {"short", 300}, {"too_big", 1}};
+  top.workers.push_back(top.workers[0]);
+  top.workers[1].name = "1";
+  top.workers[1].bursts = {{1, 0}, {2, 0}, {4, 0}, {8, 0}, {16, 0}, {32, 1}, {kNoBound, 0}};
+  top.workers[1].drops = {{"tx_full", 7}};
+  top.workers.push_back({.name = "socket0", .packets = 3});
+  EXPECT_THAT(Render(top),
+              HasSubstr("\nWORKER        packets/s     busy  cycles/packet   sleeps/s    burst"
+                        "     1     2   3-4   5-8  9-16 17-32   33+\n"
+                        "0                2.000M    67.1%            145          0       32"
+                        "   50%   25%   12%    0%    0%   13%    0%\n"
+                        "  dropped        135.8k  control_rate_limited 123.5k, unknown_vni 12.00k, short 300, ...\n"
+                        "1                2.000M    67.1%            145          0       32"
+                        "    0%    0%    0%    0%    0%  100%    0%\n"
+                        "  dropped             7  tx_full 7\n"
+                        "socket0               3        -              -          -        -\n"));
+}
+
+TEST(TopRenderTest, LinesOfWorkersAreNoLongerThanThoseOfPorts) {
+  TopFigures top = Dpdk();
+  top.workers[0].bursts = {{1, 1}, {2, 1}, {4, 1}, {8, 1}, {16, 1}, {32, 1}, {kNoBound, 1}};
+  top.workers[0].drops = {{"control_rate_limited", 123'456},  // The longest names there are.
+                          {"remote_key_mismatch", 123'456},
+                          {"unknown_disco_key", 123'456},
+                          {"short", 1}};
+  for (const std::string& line : RenderTop(top, "u")) EXPECT_LE(line.size(), 111u) << line;
 }
 
 TEST(TopRenderTest, OverflowIsShownWhereThereIsAny) {

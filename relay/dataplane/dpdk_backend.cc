@@ -106,7 +106,9 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   if (absl::Status status = impl->AddHandoffs(); !status.ok()) return status;
   impl->monitor = std::make_unique<PortMonitor>(qsbr, *impl->ports, options.local_addrs, impl->figures);
   if (absl::Status status = impl->AddWorkers(relay.first_worker); !status.ok()) return status;
-  impl->telemetry = std::make_unique<Telemetry>(impl->figures);
+  std::vector<const Counters*> counters;
+  for (const auto& worker : impl->workers) counters.push_back(&worker->counters);
+  impl->telemetry = std::make_unique<Telemetry>(impl->figures, std::move(counters));
   return std::unique_ptr<DpdkBackend>(new DpdkBackend(std::move(impl)));
 }
 

@@ -118,10 +118,10 @@ class Program:
 class Relayd(Program):
     """relayd with ports of its own choice, ready when the constructor returns."""
 
-    def __init__(self, *flags, namespace=None, udp_port=0, api="127.0.0.1:0", metrics="127.0.0.1:0"):
+    def __init__(self, *flags, namespace=None, udp_port=0, api="127.0.0.1:0", metrics="127.0.0.1:0", env=None):
         self.namespace = namespace
         super().__init__([binary("relayd"), f"--udp_port={udp_port}", f"--api_listen={api}",
-                          f"--metrics_listen={metrics}", *flags], namespace)
+                          f"--metrics_listen={metrics}", *flags], namespace, env)
         ready = self.wait_for(r'msg="?ready"?.*').group(0)
         fields = dict(re.findall(r'(\w+)="?([^\s"]+)', ready))
         self.udp_port = int(fields["udp_port"])

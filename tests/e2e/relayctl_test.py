@@ -173,7 +173,7 @@ class RelayctlTest(RelayTestCase):
         self.assertRegex(text, r"\nendpoints +1 open, 0 connecting,")
         self.assertRegex(text, r"\nforwarded +[1-9]\S* +[1-9]\S*\n +in +udp4 +[1-9]")
         self.assertRegex(text, r"\ndropped +[1-9]\S* +bad_geneve [1-9]")
-        self.assertRegex(text, r"\n0 +[1-9]\S* +- +- +[1-9]\S* +-\n\Z")  # The worker.
+        self.assertRegex(text, r"\n0 +[1-9]\S* +- +- +- +[1-9]\S*\n  dropped +[1-9]\S* +bad_geneve [1-9]\S*\n\Z")  # The worker.
         self.assertNotIn("\x1b", text)
 
     def test_top_goes_on_without_a_relayd(self):
