@@ -92,10 +92,10 @@ TEST(AfXdpPortTest, TakesItsPortAndLeavesTheRestToTheKernel) {
   ASSERT_EQ(ports.ports().size(), 1u);
   const Port port = ports.ports()[0];
   EXPECT_EQ(port.driver, "net_af_xdp");
-  EXPECT_EQ(port.kernel_interface, if_nametoindex("va"));
+  EXPECT_EQ(port.kernel_interface.Get(), if_nametoindex("va"));
   EXPECT_TRUE(port.steered);
   EXPECT_EQ(port.rx_queues, 1);
-  EXPECT_EQ(port.mtu, 1450);
+  EXPECT_EQ(port.mtu.Get(), 1450);
   const std::string warnings = absl::StrJoin(ports.Warnings(), "\n");
   EXPECT_THAT(warnings, HasSubstr("--udp_checksum=compute"));
   EXPECT_THAT(warnings, HasSubstr("two workers means two ports"));

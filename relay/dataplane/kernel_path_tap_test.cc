@@ -21,7 +21,7 @@ TEST_F(KernelPathTapTest, FramesGoToTheKernelAndComeBack) {
   OpenTap();
   EXPECT_TRUE(path_->HasTap(0));
   EXPECT_FALSE(path_->HasTap(1));
-  EXPECT_EQ(ports_[0].kernel_interface, if_nametoindex("relay0"));
+  EXPECT_EQ(ports_[0].kernel_interface.Get(), if_nametoindex("relay0"));
   path_->Start();
   const TestSocket socket(At("198.18.0.1:700"));
   for (const std::string& text : {std::string("a"), std::string("bb"), std::string(1472, 'c')}) {
@@ -154,9 +154,9 @@ TEST_F(KernelPathTapTest, PortsHaveTapsUnlessTheKernelSeesTheirFramesAnyhow) {
   ports_.push_back({.id = 7, .name = "c", .driver = "test", .mac = kPeer, .mtu = 9000});
   OpenTap({.workers = 2});
   EXPECT_FALSE(path_->HasTap(1));
-  EXPECT_EQ(ports_[1].kernel_interface, 77u);
+  EXPECT_EQ(ports_[1].kernel_interface.Get(), 77u);
   EXPECT_TRUE(path_->HasTap(2));
-  EXPECT_EQ(ports_[2].kernel_interface, if_nametoindex("relay2"));
+  EXPECT_EQ(ports_[2].kernel_interface.Get(), if_nametoindex("relay2"));
   path_->Start();
   // Worker 1 owns the ports; frames of worker 0 reach the kernel too.
   const TestSocket socket(At("198.18.0.1:700"));

@@ -99,13 +99,27 @@ std::vector<std::string> Ports::Warnings() const {
   return lines;
 }
 
+// A smaller one is a matter of what we send. A larger one the device has to receive, too; below AF_XDP it is the
+// kernel's, which has it already.
+uint16_t Ports::SetMtu(size_t i, uint16_t mtu) {
+  Port& port = ports_[i];
+  mtu = std::min(mtu, port.most_mtu);
+  uint16_t device = 0;
+  if (port.driver != kAfXdpDriver && rte_eth_dev_get_mtu(port.id, &device) == 0 && mtu > device) {
+    const int result = rte_eth_dev_set_mtu(port.id, mtu);
+    if (result != 0 && result != -ENOTSUP) mtu = device;
+  }
+  port.mtu.Set(mtu);
+  return mtu;
+}
+
 void Ports::Read(size_t i, PortGauges& out) const {
   const Port& port = ports_[i];
   rte_eth_link link{};
   if (rte_eth_link_get_nowait(port.id, &link) == 0) {
     uint64_t up = link.link_status == RTE_ETH_LINK_UP ? 1 : 0;
     if (port.driver == kAfXdpDriver) {  // It never looks again.
-      const std::optional<KernelInterface> kernel = ReadKernelInterface(port.kernel_interface);
+      const std::optional<KernelInterface> kernel = ReadKernelInterface(port.kernel_interface.Get());
       up = kernel && kernel->link_up ? 1 : 0;
     }
     if (up != out.link_up.Get()) out.link_changes.Add(1);

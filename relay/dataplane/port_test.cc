@@ -105,7 +105,7 @@ TEST_F(PortTest, WhatItFindsAndChooses) {
     EXPECT_EQ(port.rx_queues, 2);
     EXPECT_EQ(port.tx_queues, 2);
     EXPECT_GE(port.rx_descriptors, 500);
-    EXPECT_EQ(port.mtu, 1400);
+    EXPECT_EQ(port.mtu.Get(), 1400);
     uint16_t mtu = 0;
     EXPECT_EQ(rte_eth_dev_get_mtu(port.id, &mtu), 0);
     EXPECT_EQ(mtu, 1400);
@@ -113,7 +113,7 @@ TEST_F(PortTest, WhatItFindsAndChooses) {
     EXPECT_GE(port.pool->size, 2 * 500 + 4 * 1024 + 2 * (1024 + 2 * 256 + 64) + 1024u);
     EXPECT_GE(rte_pktmbuf_data_room_size(port.pool), 2048 + RTE_PKTMBUF_HEADROOM);
     EXPECT_FALSE(port.steered);
-    EXPECT_EQ(port.kernel_interface, 0u);
+    EXPECT_EQ(port.kernel_interface.Get(), 0u);
   }
   EXPECT_EQ(Null().udp_checksum, UdpChecksum::kCompute);
   EXPECT_EQ(Ring().udp_checksum, UdpChecksum::kUpdate);
