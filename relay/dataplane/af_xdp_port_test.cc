@@ -23,6 +23,7 @@
 namespace relay {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 constexpr uint16_t kRelayPort = 40123;
@@ -83,12 +84,17 @@ TEST(AfXdpPortTest, TakesItsPortAndLeavesTheRestToTheKernel) {
   DpdkOptions options;
   options.eal = "--no-huge -m 256 --no-shconf --no-pci --vdev=net_af_xdp0,iface=va";
   options.workers = 2;
+  options.reassemble = true;
+  options.rx_descriptors = 1000;
   auto eal = Eal::Start(options, kRelayPort);
   ASSERT_TRUE(eal.ok()) << eal.status();
+  EXPECT_THAT(std::string(Ports::Open(options, kRelayPort).status().message()), HasSubstr("powers of two"));
+  options.rx_descriptors = 1024;
   auto opened = Ports::Open(options, kRelayPort);
   ASSERT_TRUE(opened.ok()) << opened.status();
   Ports& ports = **opened;
   ASSERT_TRUE(ports.Start().ok());
+  EXPECT_THAT(ports.Warnings(), Contains(HasSubstr("--reassemble does nothing")));
   ASSERT_EQ(ports.ports().size(), 1u);
   const Port port = ports.ports()[0];
   EXPECT_EQ(port.driver, "net_af_xdp");

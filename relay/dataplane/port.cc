@@ -37,6 +37,10 @@ absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const DpdkOptions& options, u
     return absl::FailedPreconditionError(
         "DPDK has no port: --eal names none, by -a or --vdev, that it has a driver for");
   }
+  if (options.udp_checksum.size() > ports.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("--udp_checksum: ", options.udp_checksum.size(), " values for ",
+                                                   ports.size(), ports.size() == 1 ? " port" : " ports"));
+  }
   for (Port& port : ports) {
     if (options.flow_isolate) {
       if (absl::Status status = IsolatePort(port.id); !status.ok()) return AtPort(port, status);
@@ -96,6 +100,10 @@ void Ports::Stop() {
 std::vector<std::string> Ports::Warnings() const {
   std::vector<std::string> lines;
   for (const Port& port : ports_) AppendPortWarnings(port, ports_.size(), options_, lines);
+  const auto steered_by_us = [](const Port& port) { return port.driver == kAfXdpDriver; };
+  if (options_.reassemble && std::ranges::all_of(ports_, steered_by_us)) {
+    lines.emplace_back("--reassemble does nothing: AF_XDP leaves every fragment to the kernel, which makes them whole");
+  }
   return lines;
 }
 

@@ -1,9 +1,11 @@
 #include "relay/dataplane/port_setup.h"
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <optional>
 
@@ -88,13 +90,22 @@ rte_eth_conf DeviceConfiguration(const Port& port, const rte_eth_dev_info& info)
   return conf;
 }
 
+// start_queue= of the vdev is the driver's business, and what it says is not that.
+std::string XdpQueueHint(const Port& port) {
+  const auto kernel = ReadKernelInterface(port.driver == kAfXdpDriver ? port.kernel_interface.Get() : 0);
+  if (!kernel) return "";
+  return absl::StrCat(" (", kernel->name, " has ", kernel->channels, kernel->channels == 1 ? " queue" : " queues",
+                      ": is a start_queue= in --eal beyond that, or does another program have it?)");
+}
+
 absl::Status SetUpQueues(const Port& port, const rte_eth_dev_info& info, const rte_eth_conf& conf) {
   const auto numa = static_cast<unsigned>(port.numa);
   rte_eth_rxconf rx = info.default_rxconf;
   rx.offloads = conf.rxmode.offloads;
   for (uint16_t queue = 0; queue < port.rx_queues; ++queue) {
     const int result = rte_eth_rx_queue_setup(port.id, queue, port.rx_descriptors, numa, &rx, port.pool);
-    if (result != 0) return PortError(port, absl::StrCat("cannot set up receive queue ", queue), result);
+    if (result != 0)
+      return PortError(port, absl::StrCat("cannot set up receive queue ", queue, XdpQueueHint(port)), result);
   }
   rte_eth_txconf tx = info.default_txconf;
   tx.offloads = conf.txmode.offloads;
@@ -140,6 +151,10 @@ absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& 
   if (port.rx_queues == 0 || port.tx_queues == 0) return PortError(port, "has no queues", ENODEV);
   port.rx_descriptors = options.rx_descriptors;
   port.tx_descriptors = options.tx_descriptors;
+  if (port.driver == kAfXdpDriver && !std::has_single_bit(port.rx_descriptors)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        port.name, " (", port.driver, "): --rx_descriptors=", port.rx_descriptors, ": AF_XDP takes powers of two"));
+  }
   const int adjusted = rte_eth_dev_adjust_nb_rx_tx_desc(id, &port.rx_descriptors, &port.tx_descriptors);
   if (adjusted != 0 && adjusted != -ENOTSUP) return PortError(port, "refuses the descriptor counts", adjusted);
 
@@ -193,7 +208,9 @@ absl::Status MakePortPool(Port& port, const DpdkOptions& options, size_t ports, 
   if (port.pool != nullptr) return absl::OkStatus();
   return PortError(port,
                    absl::StrCat("no pool of ", count, " packet buffers of ", options.mbuf_size, " bytes",
-                                rte_errno == ENOMEM ? "; reserve more hugepages, or lower --mbufs" : ""),
+                                rte_errno != ENOMEM            ? ""
+                                : rte_eal_has_hugepages() != 0 ? "; reserve more hugepages, or lower --mbufs"
+                                                               : "; raise -m in --eal, or lower --mbufs"),
                    rte_errno);
 }
 

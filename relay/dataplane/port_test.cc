@@ -63,8 +63,11 @@ TEST(PortErrorTest, IsOneLineThatNamesThePort) {
   greedy.mbufs = 100'000'000;
   DpdkOptions large;
   large.mtu = 9000;
+  DpdkOptions several;
+  several.udp_checksum.resize(3);
+  EXPECT_THAT(std::string(Ports::Open(several, 40000).status().message()), HasSubstr("3 values for 2 ports"));
   for (const auto& [options, says] :
-       {std::pair{isolated, "--flow_isolate"}, {greedy, "--mbufs"}, {large, "--mbuf_size=9022"}}) {
+       {std::pair{isolated, "--flow_isolate"}, {greedy, "raise -m in --eal"}, {large, "--mbuf_size=9022"}}) {
     const absl::Status refused = Ports::Open(options, 40000).status();
     ASSERT_FALSE(refused.ok()) << says;
     const std::string message(refused.message());
@@ -118,6 +121,18 @@ TEST_F(PortTest, WhatItFindsAndChooses) {
   EXPECT_EQ(Null().udp_checksum, UdpChecksum::kCompute);
   EXPECT_EQ(Ring().udp_checksum, UdpChecksum::kUpdate);
   EXPECT_TRUE(Ring().tx_multi_segment);
+}
+
+TEST_F(PortTest, TheMtuFollowsAsFarAsTheBuffersAllow) {
+  for (size_t i = 0; i < 2; ++i) {
+    const Port& port = ports_->ports()[i];
+    EXPECT_EQ(port.most_mtu, 2048 - 22) << port.name;
+    EXPECT_EQ(ports_->SetMtu(i, 1200), 1200);
+    EXPECT_EQ(port.mtu.Get(), 1200);
+    EXPECT_EQ(ports_->SetMtu(i, 9000), port.most_mtu);
+    EXPECT_EQ(port.mtu.Get(), port.most_mtu);
+    EXPECT_EQ(ports_->SetMtu(i, 1400), 1400);
+  }
 }
 
 TEST_F(PortTest, StartsReadsAndStopsAndLeaksNothing) {

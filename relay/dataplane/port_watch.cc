@@ -54,7 +54,7 @@ void PortWatch::LookAtMtu(size_t i, const KernelInterface& kernel) {
   Say(less, i,
       absl::StrCat(
           "MTU ", mtu, ", after that of ", kernel.name, ", which went from ", before, " to ", kernel.mtu,
-          less ? ": the port takes no more as it was set up; start relayd again, with an --mbuf_size for it" : ""));
+          less ? ": the port takes no more, by its driver or by the --mbuf_size that it was set up with" : ""));
 }
 
 // Its interface is not there. A TAP interface may be elsewhere, in another network namespace, and works on.
