@@ -161,7 +161,7 @@ class TwoAfXdpPortsTest(TwoPorts, MachinesTestCase):
         """With buffers of 2,048 bytes an AF_XDP port takes 1,770: it sends no more, and says so."""
         self.relay.ip("link set cable1 mtu 3000")
         self.relayd.wait_for("net_af_xdp1 .*MTU 1770, after that of cable1, which went from 1500 to 3000")
-        self.assertEqual(self.relayd.metrics().get("relayd_port_mtu_bytes", port="net_af_xdp1"), 1770)
+        wait_until(lambda: self.relayd.metrics().get("relayd_port_mtu_bytes", port="net_af_xdp1") == 1770, "the MTU")
 
 
 class MtuOfTapTest(MachinesTestCase):
