@@ -125,7 +125,7 @@ bool CheckDpdkCores(const DpdkOptions& dpdk, Report& report) {
 }
 
 std::string KernelPathOf(const Port& port, size_t index, const DpdkOptions& dpdk) {
-  if (const auto kernel = ReadKernelInterface(port.kernel_interface)) {
+  if (const auto kernel = ReadKernelInterface(port.kernel_interface.Get())) {
     return text::Cat("beside us on ", kernel->name, " (", kernel->driver, ")");
   }
   if (port.steered) return "what is not the relay's stays in the NIC's own (flow isolation)";
@@ -141,7 +141,7 @@ void ReportPort(Report& report, const Ports& ports, size_t index, const DpdkOpti
   PortGauges gauges;
   ports.Read(index, gauges);
   report.Line(text::Cat("port ", index), port.name, ", driver ", port.driver, ", ", std::string(mac), ", MTU ",
-              port.mtu, ", link ", gauges.link_up.Get() != 0 ? "up" : "down", ", ", gauges.link_mbps.Get(),
+              port.mtu.Get(), ", link ", gauges.link_up.Get() != 0 ? "up" : "down", ", ", gauges.link_mbps.Get(),
               " Mbit/s, NUMA node ", port.numa);
   for (uint32_t worker = 0; worker < dpdk.workers; ++worker) {
     const std::optional<uint16_t> rx = QueueOf(worker, dpdk.workers, index, port.rx_queues);
@@ -163,7 +163,7 @@ void CheckTaps(const Ports& ports, const std::string& prefix, Report& report) {
   for (size_t i = 0; i < ports.ports().size(); ++i) {
     const Port& port = ports.ports()[i];
     if (port.steered) continue;
-    report.Good(TapDevice::Open({.name = text::Cat(prefix, i), .mac = port.mac, .mtu = port.mtu}).status());
+    report.Good(TapDevice::Open({.name = text::Cat(prefix, i), .mac = port.mac, .mtu = port.mtu.Get()}).status());
   }
 }
 

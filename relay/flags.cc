@@ -68,7 +68,10 @@ DEFINE_string(kernel_path, "tap",
 DEFINE_string(tap_prefix, "relay", "dpdk: TAP interfaces are called so, and 0, 1, ... by port");
 DEFINE_bool(flow_isolate, false, "dpdk: the NIC itself gives the kernel what is not the relay's (rte_flow)");
 DEFINE_string(local_addrs, "", "dpdk: addresses of the relay, by comma, beside those of interfaces and --addr_ports");
-DEFINE_bool(reassemble, false, "dpdk: make fragments whole in the worker, not in the kernel");
+DEFINE_bool(
+    reassemble, false,
+    "dpdk: make fragments whole in the worker, not in the kernel; what then is too big for the way out's MTU is "
+    "dropped (too_big), where the kernel would fragment it again");
 DEFINE_string(idle, "sleep", "dpdk: what a worker without packets does: poll, sleep or interrupt");
 DEFINE_string(idle_after, "200us", "dpdk: without packets for so long a worker is idle");
 DEFINE_string(idle_sleep, "50us", "dpdk: one nap of an idle worker");

@@ -52,8 +52,16 @@ absl::Status Run(const relay::Options& options) {
   // The kernel's sockets stay beside the ports: they hold the UDP port, and relay what slips to the kernel.
   std::unique_ptr<relay::DpdkBackend> dpdk;
   if (options.dpdk) {
-    auto opened = relay::DpdkBackend::Open(
-        options.dpdk_io, {.udp_port = io.port(), .first_worker = io.workers(), .kernel_sockets = io.sockets()}, qsbr);
+    auto opened =
+        relay::DpdkBackend::Open(options.dpdk_io,
+                                 {.udp_port = io.port(),
+                                  .first_worker = io.workers(),
+                                  .kernel_sockets = io.sockets(),
+                                  .tell =
+                                      [](bool bad, const std::string& line) {
+                                        relay::Log(bad ? relay::LogLevel::kWarning : relay::LogLevel::kInfo, line);
+                                      }},
+                                 qsbr);
     if (!opened.ok()) return opened.status();
     dpdk = *std::move(opened);
   }

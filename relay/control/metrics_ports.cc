@@ -132,6 +132,11 @@ void CollectGauges(const PortFigures& figures, std::vector<MetricFamily>& out) {
   out.push_back(PerPort(figures, "relayd_port_link_changes_total",
                         "Times that the link went up or down; its first coming up is one.", MetricType::Counter,
                         &PortGauges::link_changes));
+  out.push_back(PerPort(figures, "relayd_port_mtu_bytes", "Largest IP packet that the relay sends by the port.",
+                        MetricType::Gauge, &PortGauges::mtu));
+  out.push_back(PerPort(figures, "relayd_port_kernel_interface",
+                        "1 if the kernel has an interface on the port: AF_XDP's, or its TAP.", MetricType::Gauge,
+                        &PortGauges::kernel_interface));
   out.push_back(PerPort(figures, "relayd_port_missed_packets_total",
                         "Frames that the port lost because the workers had left no receive descriptor free.",
                         MetricType::Counter, &PortGauges::missed));

@@ -69,8 +69,9 @@ TEST_F(MetricsPortsTest, EverySeriesIsThereAtZero) {
   }
   for (const std::string_view port : {"0000:01:00.0", "net_tap0"}) {
     for (const std::string_view name :
-         {"link_up", "link_speed_bytes", "link_changes_total", "missed_packets_total", "receive_errors_total",
-          "no_mbuf_packets_total", "transmit_errors_total", "pool_in_use_buffers", "pool_buffers"}) {
+         {"link_up", "link_speed_bytes", "link_changes_total", "mtu_bytes", "kernel_interface", "missed_packets_total",
+          "receive_errors_total", "no_mbuf_packets_total", "transmit_errors_total", "pool_in_use_buffers",
+          "pool_buffers"}) {
       series.push_back(text::Cat("relayd_port_", name, "{port=\"", port, "\"}"));
     }
   }
@@ -101,6 +102,8 @@ TEST_F(MetricsPortsTest, ValuesAreThoseOfTheirSources) {
   port.link_up.Set(1);
   port.link_mbps.Set(10'000);
   port.link_changes.Set(3);
+  port.mtu.Set(1400);
+  port.kernel_interface.Set(1);
   port.missed.Set(21);
   port.receive_errors.Set(22);
   port.no_mbuf.Set(23);
@@ -127,6 +130,8 @@ TEST_F(MetricsPortsTest, ValuesAreThoseOfTheirSources) {
         "relayd_port_link_up{port=\"net_tap0\"} 0",
         "relayd_port_link_speed_bytes{port=\"0000:01:00.0\"} 1250000000",
         "relayd_port_link_changes_total{port=\"0000:01:00.0\"} 3",
+        "relayd_port_mtu_bytes{port=\"0000:01:00.0\"} 1400",
+        "relayd_port_kernel_interface{port=\"0000:01:00.0\"} 1",
         "relayd_port_missed_packets_total{port=\"0000:01:00.0\"} 21",
         "relayd_port_receive_errors_total{port=\"0000:01:00.0\"} 22",
         "relayd_port_no_mbuf_packets_total{port=\"0000:01:00.0\"} 23",

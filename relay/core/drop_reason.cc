@@ -14,7 +14,9 @@ constexpr std::array<Text, kDropReasonCount> kTexts = {{
     {"bad_ip_checksum", "IPv4 headers with a wrong checksum: a faulty link, or an offload that was not done."},
     {"bad_udp_length", "UDP lengths that do not fit their IP packet: faulty or hostile senders."},
     {"zero_checksum", "IPv6 datagrams without the UDP checksum that IPv6 demands: faulty senders."},
-    {"fragment", "Fragments that did not become whole: lower the tunnel's MTU; see --reassemble and --kernel_path."},
+    {"fragment",
+     "Fragments that did not become whole: lower the tunnel's MTU, or let the kernel make them whole "
+     "(--kernel_path=tap)."},
     {"not_local",
      "Packets for other addresses than relayd's, on a port without a way to the kernel: check --local_addrs "
      "and --kernel_path."},

@@ -46,11 +46,13 @@ struct PortGauges {
   Counter link_up;  // 1 or 0.
   Counter link_mbps;
   Counter link_changes;
-  Counter missed;           // Lost by the NIC because no receive descriptor was free (rte_eth_stats.imissed).
-  Counter receive_errors;   // ierrors
-  Counter no_mbuf;          // rx_nombuf
-  Counter transmit_errors;  // oerrors
-  Counter pool_in_use;      // mbufs of the port's pool.
+  Counter mtu;               // As the workers have it.
+  Counter kernel_interface;  // 1: the kernel has one on this port (or its TAP); 0: none, or it is gone.
+  Counter missed;            // Lost by the NIC because no receive descriptor was free (rte_eth_stats.imissed).
+  Counter receive_errors;    // ierrors
+  Counter no_mbuf;           // rx_nombuf
+  Counter transmit_errors;   // oerrors
+  Counter pool_in_use;       // mbufs of the port's pool.
   Counter pool_size;
 };
 

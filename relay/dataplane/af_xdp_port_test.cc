@@ -23,6 +23,7 @@
 namespace relay {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 constexpr uint16_t kRelayPort = 40123;
@@ -83,19 +84,24 @@ TEST(AfXdpPortTest, TakesItsPortAndLeavesTheRestToTheKernel) {
   DpdkOptions options;
   options.eal = "--no-huge -m 256 --no-shconf --no-pci --vdev=net_af_xdp0,iface=va";
   options.workers = 2;
+  options.reassemble = true;
+  options.rx_descriptors = 1000;
   auto eal = Eal::Start(options, kRelayPort);
   ASSERT_TRUE(eal.ok()) << eal.status();
+  EXPECT_THAT(std::string(Ports::Open(options, kRelayPort).status().message()), HasSubstr("powers of two"));
+  options.rx_descriptors = 1024;
   auto opened = Ports::Open(options, kRelayPort);
   ASSERT_TRUE(opened.ok()) << opened.status();
   Ports& ports = **opened;
   ASSERT_TRUE(ports.Start().ok());
+  EXPECT_THAT(ports.Warnings(), Contains(HasSubstr("--reassemble does nothing")));
   ASSERT_EQ(ports.ports().size(), 1u);
   const Port port = ports.ports()[0];
   EXPECT_EQ(port.driver, "net_af_xdp");
-  EXPECT_EQ(port.kernel_interface, if_nametoindex("va"));
+  EXPECT_EQ(port.kernel_interface.Get(), if_nametoindex("va"));
   EXPECT_TRUE(port.steered);
   EXPECT_EQ(port.rx_queues, 1);
-  EXPECT_EQ(port.mtu, 1450);
+  EXPECT_EQ(port.mtu.Get(), 1450);
   const std::string warnings = absl::StrJoin(ports.Warnings(), "\n");
   EXPECT_THAT(warnings, HasSubstr("--udp_checksum=compute"));
   EXPECT_THAT(warnings, HasSubstr("two workers means two ports"));

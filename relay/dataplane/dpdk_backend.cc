@@ -104,7 +104,8 @@ absl::StatusOr<std::unique_ptr<DpdkBackend>> DpdkBackend::Open(const DpdkOptions
   impl->kernel_path = *std::move(kernel_path);
   impl->AddFigures();
   if (absl::Status status = impl->AddHandoffs(); !status.ok()) return status;
-  impl->monitor = std::make_unique<PortMonitor>(qsbr, *impl->ports, options.local_addrs, impl->figures);
+  impl->monitor = std::make_unique<PortMonitor>(qsbr, *impl->ports, options.local_addrs, impl->kernel_path.get(),
+                                                impl->figures, relay.tell);
   if (absl::Status status = impl->AddWorkers(relay.first_worker); !status.ok()) return status;
   std::vector<const Counters*> counters;
   for (const auto& worker : impl->workers) counters.push_back(&worker->counters);

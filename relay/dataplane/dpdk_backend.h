@@ -14,6 +14,7 @@
 #include "relay/core/qsbr.h"
 #include "relay/core/relay_server.h"
 #include "relay/dataplane/dpdk_options.h"
+#include "relay/dataplane/port_watch.h"
 #include "relay/dataplane/udp_socket.h"
 
 namespace relay {
@@ -24,6 +25,7 @@ class DpdkBackend {
     uint16_t udp_port;                // Which the kernel sockets hold: no other relayd lives on it.
     uint32_t first_worker;            // Worker i is first_worker + i in the Qsbr.
     const SocketSet& kernel_sockets;  // On that port, for what leaves by the kernel. They outlive the back end.
+    Tell tell{};                      // What happens to the ports while it runs.
   };
   // Starts EAL, configures the ports and opens the way to the kernel; nothing runs yet. Once a process. `qsbr` outlives
   // it. An error is one line.

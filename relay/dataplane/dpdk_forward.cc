@@ -66,7 +66,7 @@ uint8_t TransportOf(bool ipv4) { return static_cast<uint8_t>(ipv4 ? Transport::k
     return false;
   const Port& port = *out->share.port;
   const uint32_t bytes = uint32_t{usual::kUdp} + frame.udp_bytes;
-  if (bytes > kEthernetBytes + port.mtu || lane.share.port->udp_checksum != UdpChecksum::kUpdate) [[unlikely]]
+  if (bytes > kEthernetBytes + port.mtu.Get() || lane.share.port->udp_checksum != UdpChecksum::kUpdate) [[unlikely]]
     return false;
   m->ol_flags &= kBufferFlags;
   m->data_len = static_cast<uint16_t>(bytes);  // Padding is cut.
@@ -108,8 +108,8 @@ void DpdkWorker::Forward(Lane& lane, Arrival& arrival, const Path& to) {
   if (out == nullptr) return Drop(arrival.m, DropReason::kSendFailed);
   rte_mbuf* const m = arrival.m;
   const Port& port = *out->share.port;
-  if (IpPacketBytes(to, frame.udp_bytes) > port.mtu) {
-    AnswerTooBig(lane, arrival, to, port.mtu);
+  if (const uint16_t mtu = port.mtu.Get(); IpPacketBytes(to, frame.udp_bytes) > mtu) {
+    AnswerTooBig(lane, arrival, to, mtu);
     return Drop(m, DropReason::kTooBig);
   }
   const size_t outer = OuterBytes(to);

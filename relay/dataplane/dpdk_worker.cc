@@ -31,7 +31,7 @@ DpdkWorker::DpdkWorker(const Config& config, const RelayServer& server, Qsbr& qs
     lane.index = static_cast<uint16_t>(i);
     lane.context.udp_port = config.udp_port;
     lane.context.link_port = static_cast<uint16_t>(share.port->id + 1);
-    lane.context.interface = share.port->kernel_interface;
+    lane.context.interface = share.port->kernel_interface.Get();
     const TxBuffer::Target target{.port_id = share.port->id,
                                   .queue = share.tx_queue.value_or(0),
                                   .handoff = share.tx_queue ? nullptr : share.handoff};

@@ -164,11 +164,16 @@ absl::Status InitEal(std::vector<std::string> arguments) {
     const int error = rte_errno;
     const std::string reason = Reason(chatter.Text(), "no reason given");
     const bool hugepages = reason.find("hugepage") != std::string::npos;
-    return absl::Status(error == EINVAL ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kFailedPrecondition,
-                        absl::StrCat("--eal: cannot start DPDK: ", reason, " (", rte_strerror(error), ")",
-                                     hugepages ? "; reserve hugepages (sysctl vm.nr_hugepages), or do without by "
-                                                 "--no-huge -m MEGABYTES in --eal"
-                                               : ""));
+    const bool files = std::ranges::none_of(
+        *kept, [](const std::string& word) { return word == "--in-memory" || word == "--no-huge"; });
+    return absl::Status(
+        error == EINVAL ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("--eal: cannot start DPDK: ", reason, " (", rte_strerror(error), ")",
+                     hugepages && files ? "; --huge-dir, --huge-unlink and --legacy-mem want a "
+                                          "hugetlbfs that relayd may write to, without them it needs none"
+                     : hugepages        ? "; reserve hugepages (sysctl vm.nr_hugepages), or do without by "
+                                          "--no-huge -m MEGABYTES in --eal"
+                                        : ""));
   }
   for (const std::string& device : EalDevices(*kept)) {
     if (HasPort(device)) continue;

@@ -1,7 +1,10 @@
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cctype>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -54,6 +57,15 @@ absl::Status Wrong(std::string_view word, std::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("--eal: ", std::string(word), ": ", std::string(why)));
 }
 
+// EAL takes the second for the first one's arguments anew, silently.
+absl::Status CheckDevicesOnce(std::span<const std::string> words) {
+  std::set<std::string> seen;
+  for (const std::string& device : EalDevices(words)) {
+    if (!seen.insert(device).second) return Wrong(device, "named twice: each port has a name of its own");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckOptions(std::span<const std::string> words, const std::vector<Option>& options) {
   static constexpr std::string_view kOurs[] = {"cores",
                                                "eal",
@@ -103,6 +115,20 @@ std::optional<std::string> Parameter(const std::string& vdev, const std::string&
   return padded.substr(begin, padded.find(',', begin) - begin);
 }
 
+// For a socket in a folder that is not there its driver only says "Operation not permitted".
+absl::Status CheckSocketFolder(const std::string& vdev) {
+  const bool vhost = vdev.starts_with("net_vhost") || vdev.starts_with("eth_vhost");
+  const bool virtio = vdev.starts_with("net_virtio_user") || vdev.starts_with("virtio_user");
+  if (!vhost && !virtio) return absl::OkStatus();
+  const std::string path = Parameter(vdev, vhost ? "iface" : "path").value_or("");
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0) return absl::OkStatus();
+  struct stat found {};
+  if (stat(path.substr(0, slash).c_str(), &found) == 0 && S_ISDIR(found.st_mode)) return absl::OkStatus();
+  return Wrong(vdev.substr(0, vdev.find(',')),
+               absl::StrCat(path, ": there is no folder ", path.substr(0, slash), " for the socket"));
+}
+
 // Gives AF_XDP devices our program. `interfaces`: those that have one already.
 absl::Status SteerVdev(std::string& vdev, const std::string& object, std::map<std::string, std::string>& interfaces) {
   if (!vdev.starts_with("net_af_xdp") || Parameter(vdev, "xdp_prog")) return absl::OkStatus();
@@ -127,6 +153,7 @@ absl::Status SteerVdevs(std::vector<std::string>& words, const std::vector<Optio
   for (const Option& option : options) {
     if (option.name != "--vdev") continue;
     std::string vdev = option.value;
+    if (absl::Status status = CheckSocketFolder(vdev); !status.ok()) return status;
     if (absl::Status status = SteerVdev(vdev, object, interfaces); !status.ok()) return status;
     words[option.value_word] = option.joined ? absl::StrCat("--vdev=", vdev) : vdev;
   }
@@ -188,13 +215,14 @@ absl::StatusOr<std::vector<std::string>> EalArguments(const DpdkOptions& options
   if (!words.ok()) return words.status();
   const std::vector<Option> given = ParseOptions(*words);
   if (absl::Status status = CheckOptions(*words, given); !status.ok()) return status;
+  if (absl::Status status = CheckDevicesOnce(*words); !status.ok()) return status;
   if (absl::Status status = SteerVdevs(*words, given, steer_object); !status.ok()) return status;
 
   std::vector<std::string> arguments = {"relayd", "--log-level=*:warning"};
   if (!HasAny(given, {"-a", "--allow", "--no-pci"})) arguments.emplace_back("--no-pci");
   if (HasAny(given, {"--no-huge"})) {
-    if (!HasAny(given, {"--no-shconf", "--file-prefix"})) arguments.emplace_back("--no-shconf");
-  } else if (!HasAny(given, {"--in-memory", "--file-prefix", "--huge-unlink", "--huge-dir", "--legacy-mem"})) {
+    if (!HasAny(given, {"--no-shconf"})) arguments.emplace_back("--no-shconf");
+  } else if (!HasAny(given, {"--in-memory", "--huge-unlink", "--huge-dir", "--legacy-mem"})) {
     arguments.emplace_back("--in-memory");
   }
   if (!HasAny(given, {"-l", "-c", "--lcores"})) arguments.push_back(LcoreArgument());

@@ -44,7 +44,8 @@ TEST(EalArgumentsTest, WhatIsAdded) {
       {"--allow=0000:01:00.0,x=1", "--in-memory|" + l + "|--allow=0000:01:00.0,x=1"},
       {"--no-huge -m 256", "--no-pci|--no-shconf|" + l + "|--no-huge|-m|256"},
       {"--no-huge --no-shconf", "--no-pci|" + l + "|--no-huge|--no-shconf"},
-      {"--file-prefix=a", "--no-pci|" + l + "|--file-prefix=a"},
+      {"--file-prefix=a", "--no-pci|--in-memory|" + l + "|--file-prefix=a"},
+      {"--no-huge --file-prefix=a", "--no-pci|--no-shconf|" + l + "|--no-huge|--file-prefix=a"},
       {"--huge-unlink=never", "--no-pci|" + l + "|--huge-unlink=never"},
       {"--in-memory --no-pci", l + "|--in-memory|--no-pci"},
       {"-l 2,3", "--no-pci|--in-memory|-l|2,3"},
@@ -86,6 +87,10 @@ TEST(EalArgumentsTest, WhatIsRefused) {
       {"--workers 2", "a flag of relayd"},
       {"--vdev=net_af_xdp0,iface=va,queue_count=2", "two workers take two ports"},
       {"--vdev=net_af_xdp0,iface=va --vdev=net_af_xdp1,iface=va,start_queue=1", "net_af_xdp0's already"},
+      {"--vdev=net_null0 --vdev=net_null0,size=64", "net_null0: named twice"},
+      {"-a 0000:01:00.0 --allow=0000:01:00.0", "0000:01:00.0: named twice"},
+      {"--vdev=net_vhost0,iface=/no/such/x.sock", "no folder /no/such for the socket"},
+      {"--vdev=virtio_user0,queues=1,path=/no/such/x.sock", "no folder /no/such for the socket"},
   };
   for (const auto& row : kRows) {
     const auto arguments = Arguments(row.eal);

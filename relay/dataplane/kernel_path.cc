@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -50,7 +51,10 @@ struct KernelPath::Impl {
     uint16_t most;     // Bytes of a frame.
     uint32_t owner;    // The worker that sends its frames.
     bool waits = false;
-    bool gone = false;  // Somebody deleted the interface.
+    std::atomic<bool> gone = false;  // Somebody deleted the interface. Written by the thread.
+    // A new one: the monitor sets it, the thread takes it and clears has_fresh.
+    std::optional<TapDevice> fresh{};
+    std::atomic<bool> has_fresh = false;
   };
 
   ~Impl();
@@ -62,6 +66,7 @@ struct KernelPath::Impl {
   void WriteFrame(rte_mbuf* frame);
   void SendPayload(rte_mbuf* payload);
   bool ReadTap(Tap& tap);
+  static void TakeFresh(Tap& tap);
   void Sleep();
   bool HasGiven() const;
 
@@ -106,13 +111,13 @@ absl::StatusOr<std::unique_ptr<KernelPath>> KernelPath::Open(const Options& opti
   for (size_t i = 0; i < ports.size() && options.tap; ++i) {
     if (ports[i].steered) continue;
     absl::StatusOr<TapDevice> device =
-        TapDevice::Open({.name = absl::StrCat(options.tap_prefix, i), .mac = ports[i].mac, .mtu = ports[i].mtu});
+        TapDevice::Open({.name = absl::StrCat(options.tap_prefix, i), .mac = ports[i].mac, .mtu = ports[i].mtu.Get()});
     if (!device.ok()) return device.status();
-    ports[i].kernel_interface = device->interface();
-    const auto most =
-        static_cast<uint16_t>(std::min(ports[i].mtu + kFrameExtra, UINT16_MAX - RTE_PKTMBUF_HEADROOM - 1));
-    impl->taps[i] = std::make_unique<Impl::Tap>(
-        Impl::Tap{.device = *std::move(device), .port_id = ports[i].id, .most = most, .owner = port_owner[i]});
+    ports[i].kernel_interface.Set(device->interface());
+    const int most_mtu = std::max(ports[i].mtu.Get(), ports[i].most_mtu);
+    const auto most = static_cast<uint16_t>(std::min(most_mtu + kFrameExtra, UINT16_MAX - RTE_PKTMBUF_HEADROOM - 1));
+    impl->taps[i].reset(
+        new Impl::Tap{.device = *std::move(device), .port_id = ports[i].id, .most = most, .owner = port_owner[i]});
   }
   if (const absl::Status status = impl->MakePool(name); !status.ok()) return status;
   impl->polled.resize(1 + impl->taps.size());
@@ -175,6 +180,29 @@ bool KernelPath::HasTap(uint16_t port_index) const {
 const Counters& KernelPath::counters() const { return impl_->counters; }
 const KernelFrames& KernelPath::frames() const { return impl_->frames; }
 
+// ---- The port monitor.
+
+bool KernelPath::IsGone(uint16_t port_index) const {
+  if (!HasTap(port_index)) return false;
+  const Impl::Tap& tap = *impl_->taps[port_index];
+  return !tap.has_fresh.load(std::memory_order_acquire) && tap.gone.load(std::memory_order_relaxed);
+}
+
+absl::StatusOr<uint32_t> KernelPath::MakeAnew(uint16_t port_index, const Port& port) {
+  if (!IsGone(port_index)) return absl::FailedPreconditionError("kernel path: it is there");
+  Impl::Tap& tap = *impl_->taps[port_index];
+  absl::StatusOr<TapDevice> device = TapDevice::Open({.name = absl::StrCat(impl_->options.tap_prefix, port_index),
+                                                      .mac = port.mac,
+                                                      .mtu = port.mtu.Get(),
+                                                      .interface = port.kernel_interface.Get()});
+  if (!device.ok()) return device.status();
+  const uint32_t interface = device->interface();
+  tap.fresh = *std::move(device);
+  tap.has_fresh.store(true, std::memory_order_release);
+  impl_->Wake();
+  return interface;
+}
+
 // ---- Workers.
 
 uint16_t KernelPath::ToTap(uint32_t worker, uint16_t port_index, rte_mbuf* const* frames, uint16_t count) {
@@ -222,7 +250,12 @@ void KernelPath::Impl::Run() {
   while (!stop.load()) {
     bool worked = false;
     for (const auto& queue : queues) worked |= Deliver(*queue);
-    for (const auto& tap : taps) worked |= tap != nullptr && ReadTap(*tap);
+    for (const auto& tap : taps) {
+      if (tap == nullptr) continue;
+      if (tap->has_fresh.load(std::memory_order_acquire)) [[unlikely]]
+        TakeFresh(*tap);
+      worked |= ReadTap(*tap);
+    }
     if (!worked) Sleep();
   }
 }
@@ -239,6 +272,12 @@ bool KernelPath::Impl::Deliver(KernelQueue& queue) {
   }
   if (count > 0) queue.Done(std::span(burst).first(count));
   return count > 0;
+}
+
+void KernelPath::Impl::TakeFresh(Tap& tap) {
+  tap.device = *std::exchange(tap.fresh, std::nullopt);
+  tap.gone = false;
+  tap.has_fresh.store(false, std::memory_order_release);
 }
 
 void KernelPath::Impl::WriteFrame(rte_mbuf* frame) {

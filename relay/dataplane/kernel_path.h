@@ -49,6 +49,11 @@ class KernelPath {
   void Start();
   void Stop();
 
+  // ---- The port monitor, while it runs.
+  bool IsGone(uint16_t port_index) const;  // Somebody deleted the port's TAP.
+  // Makes that one again, without its addresses and routes; its index, which is the one it had if it is free.
+  absl::StatusOr<uint32_t> MakeAnew(uint16_t port_index, const Port& port);
+
   // ---- Worker `worker`, on its own thread. None of these blocks, allocates or makes a system call, but for one write
   // to wake the thread, if that sleeps.
   bool HasTap(uint16_t port_index) const;

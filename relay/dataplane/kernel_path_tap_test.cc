@@ -21,7 +21,7 @@ TEST_F(KernelPathTapTest, FramesGoToTheKernelAndComeBack) {
   OpenTap();
   EXPECT_TRUE(path_->HasTap(0));
   EXPECT_FALSE(path_->HasTap(1));
-  EXPECT_EQ(ports_[0].kernel_interface, if_nametoindex("relay0"));
+  EXPECT_EQ(ports_[0].kernel_interface.Get(), if_nametoindex("relay0"));
   path_->Start();
   const TestSocket socket(At("198.18.0.1:700"));
   for (const std::string& text : {std::string("a"), std::string("bb"), std::string(1472, 'c')}) {
@@ -149,14 +149,42 @@ TEST_F(KernelPathTapTest, AnInterfaceThatIsDeletedHarmsNobody) {
   EXPECT_EQ(Forwarded(), 1u);
 }
 
+TEST_F(KernelPathTapTest, ADeletedInterfaceIsMadeAnew) {
+  OpenTap();
+  path_->Start();
+  const uint32_t index = ports_[0].kernel_interface.Get();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_FALSE(path_->IsGone(0));
+    EXPECT_FALSE(path_->MakeAnew(0, ports_[0]).ok());
+    ASSERT_TRUE(Ip("link del relay0"));
+    ASSERT_TRUE(Await([&] { return path_->IsGone(0); }));
+    // Not while somebody else has the name.
+    ASSERT_TRUE(Ip("link add relay0 type veth"));
+    EXPECT_THAT(path_->MakeAnew(0, ports_[0]).status().message(), testing::HasSubstr("tap_prefix"));
+    EXPECT_TRUE(path_->IsGone(0));
+    ASSERT_TRUE(Ip("link del relay0"));
+    ASSERT_EQ(path_->MakeAnew(0, ports_[0]).value(), index);
+    EXPECT_FALSE(path_->IsGone(0));
+    ASSERT_TRUE(Ip("addr add 198.18.0.1/24 dev relay0"));
+    const TestSocket socket(At("198.18.0.1:700"));
+    // The thread may still have the old one.
+    ASSERT_TRUE(Await([&] {
+      rte_mbuf* const frame = MakeUdp("anew");
+      if (path_->ToTap(0, 0, &frame, 1) != 1) rte_pktmbuf_free(frame);
+      return AllReclaimed() && path_->frames().to_tap.Get() > static_cast<uint64_t>(round);
+    }));
+    EXPECT_EQ(socket.Receive(), "anew");
+  }
+}
+
 TEST_F(KernelPathTapTest, PortsHaveTapsUnlessTheKernelSeesTheirFramesAnyhow) {
   ports_.push_back({.id = 6, .name = "b", .driver = "test", .mac = kPeer, .kernel_interface = 77, .steered = true});
   ports_.push_back({.id = 7, .name = "c", .driver = "test", .mac = kPeer, .mtu = 9000});
   OpenTap({.workers = 2});
   EXPECT_FALSE(path_->HasTap(1));
-  EXPECT_EQ(ports_[1].kernel_interface, 77u);
+  EXPECT_EQ(ports_[1].kernel_interface.Get(), 77u);
   EXPECT_TRUE(path_->HasTap(2));
-  EXPECT_EQ(ports_[2].kernel_interface, if_nametoindex("relay2"));
+  EXPECT_EQ(ports_[2].kernel_interface.Get(), if_nametoindex("relay2"));
   path_->Start();
   // Worker 1 owns the ports; frames of worker 0 reach the kernel too.
   const TestSocket socket(At("198.18.0.1:700"));

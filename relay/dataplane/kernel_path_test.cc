@@ -43,7 +43,7 @@ TEST_F(KernelPathTest, WithoutTapsThereAreOnlySockets) {
   rte_mbuf* m = MakeUdp("for nobody");
   EXPECT_EQ(path_->ToTap(0, 0, &m, 1), 0);
   rte_pktmbuf_free(m);
-  EXPECT_EQ(ports_[0].kernel_interface, 0u);
+  EXPECT_EQ(ports_[0].kernel_interface.Get(), 0u);
 }
 
 TEST_F(KernelPathTest, WhatDoesNotFitStaysTheCallers) {

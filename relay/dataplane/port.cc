@@ -37,6 +37,10 @@ absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const DpdkOptions& options, u
     return absl::FailedPreconditionError(
         "DPDK has no port: --eal names none, by -a or --vdev, that it has a driver for");
   }
+  if (options.udp_checksum.size() > ports.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("--udp_checksum: ", options.udp_checksum.size(), " values for ",
+                                                   ports.size(), ports.size() == 1 ? " port" : " ports"));
+  }
   for (Port& port : ports) {
     if (options.flow_isolate) {
       if (absl::Status status = IsolatePort(port.id); !status.ok()) return AtPort(port, status);
@@ -96,7 +100,25 @@ void Ports::Stop() {
 std::vector<std::string> Ports::Warnings() const {
   std::vector<std::string> lines;
   for (const Port& port : ports_) AppendPortWarnings(port, ports_.size(), options_, lines);
+  const auto steered_by_us = [](const Port& port) { return port.driver == kAfXdpDriver; };
+  if (options_.reassemble && std::ranges::all_of(ports_, steered_by_us)) {
+    lines.emplace_back("--reassemble does nothing: AF_XDP leaves every fragment to the kernel, which makes them whole");
+  }
   return lines;
+}
+
+// A smaller one is a matter of what we send. A larger one the device has to receive, too; below AF_XDP it is the
+// kernel's, which has it already.
+uint16_t Ports::SetMtu(size_t i, uint16_t mtu) {
+  Port& port = ports_[i];
+  mtu = std::min(mtu, port.most_mtu);
+  uint16_t device = 0;
+  if (port.driver != kAfXdpDriver && rte_eth_dev_get_mtu(port.id, &device) == 0 && mtu > device) {
+    const int result = rte_eth_dev_set_mtu(port.id, mtu);
+    if (result != 0 && result != -ENOTSUP) mtu = device;
+  }
+  port.mtu.Set(mtu);
+  return mtu;
 }
 
 void Ports::Read(size_t i, PortGauges& out) const {
@@ -105,7 +127,7 @@ void Ports::Read(size_t i, PortGauges& out) const {
   if (rte_eth_link_get_nowait(port.id, &link) == 0) {
     uint64_t up = link.link_status == RTE_ETH_LINK_UP ? 1 : 0;
     if (port.driver == kAfXdpDriver) {  // It never looks again.
-      const std::optional<KernelInterface> kernel = ReadKernelInterface(port.kernel_interface);
+      const std::optional<KernelInterface> kernel = ReadKernelInterface(port.kernel_interface.Get());
       up = kernel && kernel->link_up ? 1 : 0;
     }
     if (up != out.link_up.Get()) out.link_changes.Add(1);

@@ -3,6 +3,7 @@
 #define RELAYD_RELAY_DATAPLANE_PORT_H_
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,12 +18,32 @@ struct rte_mempool;
 
 namespace relay {
 
+// The port monitor may write it while others read; copied only before they run.
+template <typename T>
+class Live {
+ public:
+  Live(T value) : value_(value) {}
+  Live(const Live& other) : value_(other.Get()) {}
+  Live& operator=(const Live& other) {
+    Set(other.Get());
+    return *this;
+  }
+  ~Live() = default;
+
+  T Get() const { return value_.load(std::memory_order_relaxed); }
+  void Set(T value) { value_.store(value, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<T> value_;
+};
+
 struct Port {
   uint16_t id = 0;  // DPDK's. Path.link.port is this + 1: 0 stands for the kernel's sockets.
   std::string name;
   std::string driver;  // E.g. net_af_xdp, net_virtio_user, net_ice.
   std::array<uint8_t, 6> mac{};
-  uint16_t mtu = 1500;
+  Live<uint16_t> mtu = 1500;  // Follows the kernel's interface, if there is one.
+  uint16_t most_mtu = 0;      // What `mtu` may become while it runs: so much its buffers hold.
   uint16_t rx_queues = 1;
   uint16_t tx_queues = 1;
   uint16_t rx_descriptors = 0;  // A queue, as the driver has them.
@@ -30,7 +51,7 @@ struct Port {
   int numa = 0;
   rte_mempool* pool = nullptr;  // Of all its receive queues; NUMA-local.
   // The kernel's interface on the same wire (of a steered port), or the TAP once there is one; 0: none.
-  uint32_t kernel_interface = 0;
+  Live<uint32_t> kernel_interface = 0;
   // The kernel sees what is not the relay's without our help: AF_XDP with steering, flow isolation.
   bool steered = false;
   UdpChecksum udp_checksum = UdpChecksum::kUpdate;
@@ -59,6 +80,9 @@ class Ports {
   // What an operator should know before it runs, a line each: partial checksums, missing offloads, fewer queues than
   // workers, remote NUMA nodes, small MTU. All of it is known once Start() has returned.
   std::vector<std::string> Warnings() const;
+
+  // Makes ports()[i] take packets of `mtu` bytes, or as many as it can: the answer is what it has then.
+  uint16_t SetMtu(size_t i, uint16_t mtu);
 
   // Reads link state, NIC statistics and pool level of ports()[i] into `out`. The port monitor calls it.
   void Read(size_t i, PortGauges& out) const;

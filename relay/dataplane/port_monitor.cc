@@ -14,15 +14,20 @@ namespace {
 constexpr auto kInterval = std::chrono::seconds(1);
 }  // namespace
 
-PortMonitor::PortMonitor(Qsbr& qsbr, const Ports& ports, std::vector<AddrPort> local_addrs, PortFigures& figures)
-    : ports_(ports), local_addrs_(std::move(local_addrs)), figures_(figures), addresses_(qsbr), neighbours_(qsbr) {}
+PortMonitor::PortMonitor(Qsbr& qsbr, Ports& ports, std::vector<AddrPort> local_addrs, KernelPath* kernel_path,
+                         PortFigures& figures, Tell tell)
+    : ports_(ports),
+      local_addrs_(std::move(local_addrs)),
+      watch_(ports, kernel_path, figures, std::move(tell)),
+      addresses_(qsbr),
+      neighbours_(qsbr) {}
 
 PortMonitor::~PortMonitor() { Stop(); }
 
 void PortMonitor::Refresh() {
   RefreshAddresses();
   RefreshNeighbours();
-  for (size_t i = 0; i < figures_.ports.size(); ++i) ports_.Read(i, figures_.ports[i]->gauges);
+  watch_.Look();
 }
 
 // What cannot be read stays as it was.
@@ -42,8 +47,9 @@ void PortMonitor::RefreshAddresses() {
 void PortMonitor::RefreshNeighbours() {
   std::vector<PortInterface> interfaces;
   for (const Port& port : ports_.ports()) {
-    if (port.kernel_interface == 0) continue;
-    interfaces.push_back({.link_port = static_cast<uint16_t>(port.id + 1), .interface = port.kernel_interface});
+    const uint32_t interface = port.kernel_interface.Get();
+    if (interface == 0) continue;
+    interfaces.push_back({.link_port = static_cast<uint16_t>(port.id + 1), .interface = interface});
   }
   if (interfaces.empty()) return;
   absl::StatusOr<std::vector<Link>> found = ReadNeighbours(interfaces);

@@ -1,4 +1,4 @@
-// Looks around once a second, so that no worker has to: our addresses, our neighbours, the ports' own figures.
+// Looks around once a second, so that no worker has to: our addresses, our neighbours, and by PortWatch the ports.
 #ifndef RELAYD_RELAY_DATAPLANE_PORT_MONITOR_H_
 #define RELAYD_RELAY_DATAPLANE_PORT_MONITOR_H_
 
@@ -10,15 +10,16 @@
 #include "relay/core/port_counters.h"
 #include "relay/core/qsbr.h"
 #include "relay/dataplane/host_network.h"
-#include "relay/dataplane/port.h"
+#include "relay/dataplane/port_watch.h"
 #include "relay/dataplane/published.h"
 
 namespace relay {
 
 class PortMonitor {
  public:
-  // `ports` and `figures` (whose ports are in the same order) outlive it. `local_addrs`: ours whatever the kernel says.
-  PortMonitor(Qsbr& qsbr, const Ports& ports, std::vector<AddrPort> local_addrs, PortFigures& figures);
+  // `local_addrs`: ours whatever the kernel says. Of the others see PortWatch.
+  PortMonitor(Qsbr& qsbr, Ports& ports, std::vector<AddrPort> local_addrs, KernelPath* kernel_path,
+              PortFigures& figures, Tell tell);
   ~PortMonitor();  // Stops.
 
   void Refresh();  // Once, before Start; then the thread does it.
@@ -34,7 +35,7 @@ class PortMonitor {
 
   const Ports& ports_;
   const std::vector<AddrPort> local_addrs_;
-  PortFigures& figures_;
+  PortWatch watch_;
   Published<AddressSet> addresses_;
   Published<NeighbourSet> neighbours_;
   std::vector<IpBytes> known_addresses_;  // What addresses_ holds, in order.

@@ -1,9 +1,11 @@
 #include "relay/dataplane/port_setup.h"
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <optional>
 
@@ -41,36 +43,41 @@ absl::Status ReadInfo(const Port& port, rte_eth_dev_info& info) {
 absl::Status ChooseMtu(Port& port, const rte_eth_dev_info& info, const DpdkOptions& options) {
   uint16_t now = RTE_ETHER_MTU;
   rte_eth_dev_get_mtu(port.id, &now);
-  if (const auto kernel = ReadKernelInterface(port.kernel_interface); kernel && kernel->mtu != 0) now = kernel->mtu;
-  port.mtu = options.mtu != 0 ? options.mtu : now;
-  if (port.mtu < info.min_mtu || (info.max_mtu != 0 && port.mtu > info.max_mtu)) {
-    return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu,
-                                                   ": the driver takes ", info.min_mtu, " to ", info.max_mtu));
+  if (const auto kernel = ReadKernelInterface(port.kernel_interface.Get()); kernel && kernel->mtu != 0)
+    now = kernel->mtu;
+  const uint16_t mtu = options.mtu != 0 ? options.mtu : now;
+  port.mtu.Set(mtu);
+  const auto refuse = [&](const auto&... why) {
+    return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): ", why...));
+  };
+  if (mtu < info.min_mtu || (info.max_mtu != 0 && mtu > info.max_mtu)) {
+    return refuse("MTU ", mtu, ": the driver takes ", info.min_mtu, " to ", info.max_mtu);
   }
   // What the driver counts with each frame, as rte_eth_dev_configure takes it to be.
   const bool tells = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
   const uint32_t counted = tells ? info.max_rx_pktlen - info.max_mtu : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
-  if (info.max_rx_pktlen != 0 && port.mtu + counted > info.max_rx_pktlen) {
-    return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu,
-                                                   ": the driver takes ", info.max_rx_pktlen - counted, " at most"));
+  if (info.max_rx_pktlen != 0 && mtu + counted > info.max_rx_pktlen) {
+    return refuse("MTU ", mtu, ": the driver takes ", info.max_rx_pktlen - counted, " at most");
   }
   if (port.driver == kAfXdpDriver && options.mbuf_size > kXdpMostMbufSize) {
-    return absl::InvalidArgumentError(absl::StrCat(port.name, " (", port.driver, "): --mbuf_size=", options.mbuf_size,
-                                                   ": AF_XDP takes ", kXdpMostMbufSize, " at most, for an MTU of ",
-                                                   kXdpMostMbufSize - kXdpHeadroom - kFrameOverhead));
+    return refuse("--mbuf_size=", options.mbuf_size, ": AF_XDP takes ", kXdpMostMbufSize, " at most, for an MTU of ",
+                  kXdpMostMbufSize - kXdpHeadroom - kFrameOverhead);
   }
-  const uint32_t need = port.mtu + kFrameOverhead + (port.driver == kAfXdpDriver ? kXdpHeadroom : 0);
-  port.rx_scatter = need > options.mbuf_size && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
-  if (need > options.mbuf_size && !port.rx_scatter) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(port.name, " (", port.driver, "): MTU ", port.mtu, " does not fit: --mbuf_size=", need, " does"));
-  }
+  const uint32_t overhead = kFrameOverhead + (port.driver == kAfXdpDriver ? kXdpHeadroom : 0);
+  const bool fits = mtu + overhead <= options.mbuf_size;
+  port.rx_scatter = !fits && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+  if (!fits && !port.rx_scatter) return refuse("MTU ", mtu, " does not fit: --mbuf_size=", mtu + overhead, " does");
+  // Of several buffers a frame is received only if the port was set up for that, and for this MTU.
+  uint32_t most = fits ? options.mbuf_size - overhead : mtu;
+  if (info.max_mtu != 0) most = std::min<uint32_t>(most, info.max_mtu);
+  if (info.max_rx_pktlen != 0) most = std::min(most, info.max_rx_pktlen - counted);
+  port.most_mtu = static_cast<uint16_t>(most);
   return absl::OkStatus();
 }
 
 rte_eth_conf DeviceConfiguration(const Port& port, const rte_eth_dev_info& info) {
   rte_eth_conf conf{};
-  conf.rxmode.mtu = port.mtu;
+  conf.rxmode.mtu = port.mtu.Get();
   if (port.rx_scatter) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
   if (port.rx_ip_checksum_offload) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
   // Never RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE: a queue sends mbufs of all ports' pools.
@@ -83,13 +90,22 @@ rte_eth_conf DeviceConfiguration(const Port& port, const rte_eth_dev_info& info)
   return conf;
 }
 
+// start_queue= of the vdev is the driver's business, and what it says is not that.
+std::string XdpQueueHint(const Port& port) {
+  const auto kernel = ReadKernelInterface(port.driver == kAfXdpDriver ? port.kernel_interface.Get() : 0);
+  if (!kernel) return "";
+  return absl::StrCat(" (", kernel->name, " has ", kernel->channels, kernel->channels == 1 ? " queue" : " queues",
+                      ": is a start_queue= in --eal beyond that, or does another program have it?)");
+}
+
 absl::Status SetUpQueues(const Port& port, const rte_eth_dev_info& info, const rte_eth_conf& conf) {
   const auto numa = static_cast<unsigned>(port.numa);
   rte_eth_rxconf rx = info.default_rxconf;
   rx.offloads = conf.rxmode.offloads;
   for (uint16_t queue = 0; queue < port.rx_queues; ++queue) {
     const int result = rte_eth_rx_queue_setup(port.id, queue, port.rx_descriptors, numa, &rx, port.pool);
-    if (result != 0) return PortError(port, absl::StrCat("cannot set up receive queue ", queue), result);
+    if (result != 0)
+      return PortError(port, absl::StrCat("cannot set up receive queue ", queue, XdpQueueHint(port)), result);
   }
   rte_eth_txconf tx = info.default_txconf;
   tx.offloads = conf.txmode.offloads;
@@ -124,7 +140,7 @@ absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& 
   port.numa = rte_eth_dev_socket_id(id);
   port.steered = port.driver == kAfXdpDriver || port.driver == kAfPacketDriver || options.flow_isolate;
   // Without steering some drivers (net_tap) name one, too, but theirs is the other end of the wire.
-  if (port.steered) port.kernel_interface = info.if_index;
+  if (port.steered) port.kernel_interface.Set(info.if_index);
   port.udp_checksum = options.udp_checksum.empty()
                           ? UdpChecksum::kUpdate
                           : options.udp_checksum[std::min(index, options.udp_checksum.size() - 1)];
@@ -135,6 +151,10 @@ absl::StatusOr<Port> DescribePort(uint16_t id, size_t index, const DpdkOptions& 
   if (port.rx_queues == 0 || port.tx_queues == 0) return PortError(port, "has no queues", ENODEV);
   port.rx_descriptors = options.rx_descriptors;
   port.tx_descriptors = options.tx_descriptors;
+  if (port.driver == kAfXdpDriver && !std::has_single_bit(port.rx_descriptors)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        port.name, " (", port.driver, "): --rx_descriptors=", port.rx_descriptors, ": AF_XDP takes powers of two"));
+  }
   const int adjusted = rte_eth_dev_adjust_nb_rx_tx_desc(id, &port.rx_descriptors, &port.tx_descriptors);
   if (adjusted != 0 && adjusted != -ENOTSUP) return PortError(port, "refuses the descriptor counts", adjusted);
 
@@ -188,7 +208,9 @@ absl::Status MakePortPool(Port& port, const DpdkOptions& options, size_t ports, 
   if (port.pool != nullptr) return absl::OkStatus();
   return PortError(port,
                    absl::StrCat("no pool of ", count, " packet buffers of ", options.mbuf_size, " bytes",
-                                rte_errno == ENOMEM ? "; reserve more hugepages, or lower --mbufs" : ""),
+                                rte_errno != ENOMEM            ? ""
+                                : rte_eal_has_hugepages() != 0 ? "; reserve more hugepages, or lower --mbufs"
+                                                               : "; raise -m in --eal, or lower --mbufs"),
                    rte_errno);
 }
 

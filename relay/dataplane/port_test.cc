@@ -63,8 +63,11 @@ TEST(PortErrorTest, IsOneLineThatNamesThePort) {
   greedy.mbufs = 100'000'000;
   DpdkOptions large;
   large.mtu = 9000;
+  DpdkOptions several;
+  several.udp_checksum.resize(3);
+  EXPECT_THAT(std::string(Ports::Open(several, 40000).status().message()), HasSubstr("3 values for 2 ports"));
   for (const auto& [options, says] :
-       {std::pair{isolated, "--flow_isolate"}, {greedy, "--mbufs"}, {large, "--mbuf_size=9022"}}) {
+       {std::pair{isolated, "--flow_isolate"}, {greedy, "raise -m in --eal"}, {large, "--mbuf_size=9022"}}) {
     const absl::Status refused = Ports::Open(options, 40000).status();
     ASSERT_FALSE(refused.ok()) << says;
     const std::string message(refused.message());
@@ -105,7 +108,7 @@ TEST_F(PortTest, WhatItFindsAndChooses) {
     EXPECT_EQ(port.rx_queues, 2);
     EXPECT_EQ(port.tx_queues, 2);
     EXPECT_GE(port.rx_descriptors, 500);
-    EXPECT_EQ(port.mtu, 1400);
+    EXPECT_EQ(port.mtu.Get(), 1400);
     uint16_t mtu = 0;
     EXPECT_EQ(rte_eth_dev_get_mtu(port.id, &mtu), 0);
     EXPECT_EQ(mtu, 1400);
@@ -113,11 +116,23 @@ TEST_F(PortTest, WhatItFindsAndChooses) {
     EXPECT_GE(port.pool->size, 2 * 500 + 4 * 1024 + 2 * (1024 + 2 * 256 + 64) + 1024u);
     EXPECT_GE(rte_pktmbuf_data_room_size(port.pool), 2048 + RTE_PKTMBUF_HEADROOM);
     EXPECT_FALSE(port.steered);
-    EXPECT_EQ(port.kernel_interface, 0u);
+    EXPECT_EQ(port.kernel_interface.Get(), 0u);
   }
   EXPECT_EQ(Null().udp_checksum, UdpChecksum::kCompute);
   EXPECT_EQ(Ring().udp_checksum, UdpChecksum::kUpdate);
   EXPECT_TRUE(Ring().tx_multi_segment);
+}
+
+TEST_F(PortTest, TheMtuFollowsAsFarAsTheBuffersAllow) {
+  for (size_t i = 0; i < 2; ++i) {
+    const Port& port = ports_->ports()[i];
+    EXPECT_EQ(port.most_mtu, 2048 - 22) << port.name;
+    EXPECT_EQ(ports_->SetMtu(i, 1200), 1200);
+    EXPECT_EQ(port.mtu.Get(), 1200);
+    EXPECT_EQ(ports_->SetMtu(i, 9000), port.most_mtu);
+    EXPECT_EQ(port.mtu.Get(), port.most_mtu);
+    EXPECT_EQ(ports_->SetMtu(i, 1400), 1400);
+  }
 }
 
 TEST_F(PortTest, StartsReadsAndStopsAndLeaksNothing) {

@@ -29,7 +29,7 @@ void WarnOfKernelInterface(const Port& port, const KernelInterface& kernel, cons
                                "the kernel, slowly; `ethtool -L ",
                                kernel.name, " combined 1` makes it one"));
   }
-  if (port.driver == kAfXdpDriver && kernel.strips_vlan && HasVlanAbove(port.kernel_interface)) {
+  if (port.driver == kAfXdpDriver && kernel.strips_vlan && HasVlanAbove(port.kernel_interface.Get())) {
     out.push_back(absl::StrCat(who, kernel.name,
                                " has VLANs and takes their tags off before XDP sees them: their clients get untagged "
                                "answers; `ethtool -K ",
@@ -55,10 +55,10 @@ void AppendPortWarnings(const Port& port, size_t port_count, const DpdkOptions& 
                         std::vector<std::string>& out) {
   const std::string who = absl::StrCat(port.name, " (", port.driver, "): ");
   // Of other ports it is the TAP interface to the kernel, which relayd made itself.
-  if (const auto kernel = ReadKernelInterface(port.steered ? port.kernel_interface : 0)) {
+  if (const auto kernel = ReadKernelInterface(port.steered ? port.kernel_interface.Get() : 0)) {
     WarnOfKernelInterface(port, *kernel, who, out);
   }
-  if (port.kernel_interface == 0 && (port.steered || options.kernel_path == DpdkOptions::KernelPath::kNone)) {
+  if (port.kernel_interface.Get() == 0 && (port.steered || options.kernel_path == DpdkOptions::KernelPath::kNone)) {
     out.push_back(absl::StrCat(who,
                                "has no interface in the kernel, and no neighbours there: next hops never follow a "
                                "gateway that fails over"));
@@ -74,8 +74,8 @@ void AppendPortWarnings(const Port& port, size_t port_count, const DpdkOptions& 
     out.push_back(
         absl::StrCat(who, "does not spread UDP over its ", port.rx_queues, " receive queues (RSS); its peer decides"));
   }
-  if (port.mtu < kComfortableMtu) {
-    out.push_back(absl::StrCat(who, "MTU ", port.mtu,
+  if (port.mtu.Get() < kComfortableMtu) {
+    out.push_back(absl::StrCat(who, "MTU ", port.mtu.Get(),
                                " is small: WireGuard packets of clients with an MTU of 1280 take ", kComfortableMtu));
   }
   if (options.idle == DpdkOptions::Idle::kInterrupt && !port.rx_interrupts) {

@@ -72,16 +72,25 @@ absl::StatusOr<TapDevice> TapDevice::Open(const Options& options) {
   const int fd = open(kCloneDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return Error(options.name, absl::StrCat("cannot open ", kCloneDevice), errno);
   TapDevice out(fd);
-  if (const absl::Status status = out.Create(options.name); !status.ok()) return status;
+  if (const absl::Status status = out.Create(options); !status.ok()) return status;
   if (const absl::Status status = out.Configure(options); !status.ok()) return status;
   return out;
 }
 
-absl::Status TapDevice::Create(const std::string& name) {
+absl::Status TapDevice::Create(const Options& options) {
+  const std::string& name = options.name;
+  if (options.interface != 0 && ioctl(fd_, TUNSETIFINDEX, &options.interface) != 0) {
+    return Error(name, absl::StrCat("cannot have index ", options.interface), errno);
+  }
   ifreq request{};
   std::memcpy(request.ifr_name, name.c_str(), name.size());
   request.ifr_flags = IFF_TAP | IFF_NO_PI;
-  if (ioctl(fd_, TUNSETIFF, &request) != 0) return Error(name, "cannot make it", errno);
+  if (ioctl(fd_, TUNSETIFF, &request) != 0) {
+    // What the kernel says of an interface of this name that is no TAP.
+    const bool other_kind = errno == EINVAL && if_nametoindex(name.c_str()) != 0;
+    if (other_kind) return Error(name, "cannot make it: there is one of another kind", EBUSY);
+    return Error(name, "cannot make it", errno);
+  }
   name_ = name;
   // A persistent interface may have been left with offloads, and then frames come with unfinished checksums.
   if (ioctl(fd_, TUNSETOFFLOAD, 0UL) != 0) return Error(name, "cannot turn its offloads off", errno);

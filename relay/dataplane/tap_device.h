@@ -20,6 +20,7 @@ class TapDevice {
     std::string name;
     std::array<uint8_t, 6> mac{};
     uint16_t mtu = 1500;
+    uint32_t interface = 0;  // The index that a new one is to have; 0: any.
   };
 
   // Makes the interface, or takes the persistent one of this name that an operator has prepared, and sets it up.
@@ -43,7 +44,7 @@ class TapDevice {
 
  private:
   explicit TapDevice(int fd) : fd_(fd) {}
-  absl::Status Create(const std::string& name);
+  absl::Status Create(const Options& options);
   absl::Status Configure(const Options& options);
 
   int fd_ = -1;

@@ -194,6 +194,9 @@ TEST_F(TapDeviceTest, ErrorsSayWhatToDo) {
   EXPECT_THAT(TapDevice::Open({.name = "a-name-too-long-", .mac = kOurs}).status().message(), HasSubstr("tap_prefix"));
   const TapDevice tap = TapDevice::Open({.name = "relay0", .mac = kOurs}).value();
   EXPECT_THAT(TapDevice::Open({.name = "relay0", .mac = kOurs}).status().message(), HasSubstr("tap_prefix"));
+  ASSERT_TRUE(Ip("link add relay2 type veth"));
+  EXPECT_THAT(TapDevice::Open({.name = "relay2", .mac = kOurs}).status().message(), HasSubstr("one of another kind"));
+  ASSERT_TRUE(Ip("link del relay2"));
   const absl::Status status = Unprivileged([] { return TapDevice::Open({.name = "relay1", .mac = kOurs}).status(); });
   EXPECT_THAT(status.message(), HasSubstr("relay1"));
   EXPECT_THAT(status.message(), HasSubstr("needs CAP_NET_ADMIN; or use --kernel_path=none"));

@@ -151,6 +151,26 @@ class KernelBesideTapTest(KernelTraffic, MachinesTestCase):
     kind = Tap
 
 
+class ReassembleTest(MachinesTestCase):
+    """--reassemble: a worker makes datagrams whole, and sends them so or not at all."""
+
+    flags = ("--reassemble",)
+
+    def test_whole_they_fit_or_are_too_big(self):
+        self.alice.ip(f"link set {self.alice.interface} mtu 1280")  # Alice's fragments are smaller than they need be.
+        for families in ((4, 4), (6, 6), (4, 6)):
+            before = self.relayd.metrics()
+            alice, bob = self.bound_pair_on((self.alice, families[0]), (self.bob, families[1]))
+            self.assert_relays(alice, bob, os.urandom(1400))
+            alice.say(os.urandom(3000))
+            wait_until(lambda: self.relayd.metrics().dropped()["too_big"] == before.dropped()["too_big"] + 1, "the drop")
+            self.assert_relays(alice, bob, os.urandom(1400))
+            metrics = self.wait_at_rest(self.relayd)
+            self.assertEqual(metrics.total("relayd_reassembled_packets_total"),
+                             before.total("relayd_reassembled_packets_total") + 3)
+        self.assertEqual(metrics.get("relayd_worker_received_packets_total", worker="socket0"), 0)
+
+
 class KernelBesideAfXdpTest(KernelTraffic, MachinesTestCase):
     kind = AfXdp
 

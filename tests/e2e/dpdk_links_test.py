@@ -125,25 +125,68 @@ class TwoAfXdpPortsTest(TwoPorts, MachinesTestCase):
     kind = AfXdp
     may_be_out = 2 * 32
 
+    def set_mtu(self, mtu):
+        """Of the second port's interface, under the running relayd."""
+        lines = len(self.relayd.lines)
+        self.relay.ip(f"link set cable1 mtu {mtu}")
+        self.relayd.wait_for(f"net_af_xdp1 .*MTU {mtu}, after that of cable1", after=lines)
+        wait_until(lambda: self.relayd.metrics().get("relayd_port_mtu_bytes", port="net_af_xdp1") == mtu, "the MTU")
+
     def test_too_big_for_the_other_port(self):
-        """A smaller MTU on the way out: the sender learns of it, in either family."""
-        self.relayd.stop()
-        self.relay.ip("link set cable1 mtu 1400")
-        self.restart_relayd()
-        for family, level, discover, receive, header, answer in (
-                (4, socket.IPPROTO_IP, 10, 11, 20, (2, 3, 4)),  # linux/in.h; ICMP, fragmentation needed.
-                (6, socket.IPPROTO_IPV6, 23, 25, 40, (3, 2, 0))):  # linux/in6.h; ICMPv6, packet too big.
-            alice, bob = self.bound_pair_on((self.alice, family), (self.bob, family))
-            alice.sock.setsockopt(level, discover, 2)  # Do not fragment.
-            alice.sock.setsockopt(level, receive, 1)
-            most = 1400 - header - 8 - 8
-            self.assert_relays(alice, bob, os.urandom(most))
-            alice.say(os.urandom(most + 1))
-            self.assertEqual(icmp_error(alice.sock), (errno.EMSGSIZE, *answer, 1400))
-            self.assert_relays(alice, bob, os.urandom(most))
-        metrics = self.wait_at_rest(self.relayd)
-        self.assertEqual(metrics.dropped()["too_big"], 2)
-        self.assertEqual(metrics.total("relayd_icmp_too_big_total"), 2)
+        """A smaller MTU on the way out: the sender learns of it, in either family. Until it is larger again."""
+        for mtu in (1400, 1300):
+            for family, level, discover, receive, header, answer in (
+                    (4, socket.IPPROTO_IP, 10, 11, 20, (2, 3, 4)),  # linux/in.h; ICMP, fragmentation needed.
+                    (6, socket.IPPROTO_IPV6, 23, 25, 40, (3, 2, 0))):  # linux/in6.h; ICMPv6, packet too big.
+                alice, bob = self.bound_pair_on((self.alice, family), (self.bob, family))
+                alice.sock.setsockopt(level, discover, 3)  # Do not fragment, whatever the path's MTU was.
+                alice.sock.setsockopt(level, receive, 1)
+                before = self.relayd.metrics()
+                payload = lambda packet: os.urandom(packet - header - 8 - 8)  # IP, UDP, Geneve.
+                self.assert_relays(alice, bob, payload(1500))
+                self.set_mtu(mtu)
+                self.assert_relays(alice, bob, payload(mtu))
+                alice.say(payload(mtu + 1))
+                self.assertEqual(icmp_error(alice.sock), (errno.EMSGSIZE, *answer, mtu))
+                self.assert_relays(alice, bob, payload(mtu))
+                metrics = self.wait_at_rest(self.relayd)
+                self.assertEqual(metrics.dropped()["too_big"], before.dropped()["too_big"] + 1)
+                self.assertEqual(metrics.total("relayd_icmp_too_big_total"),
+                                 before.total("relayd_icmp_too_big_total") + 1)
+                self.set_mtu(1500)
+                self.assert_relays(alice, bob, payload(1500))
+        self.wait_at_rest(self.relayd)
+
+    def test_mtu_that_does_not_fit_the_buffers(self):
+        """With buffers of 2,048 bytes an AF_XDP port takes 1,770: it sends no more, and says so."""
+        self.relay.ip("link set cable1 mtu 3000")
+        self.relayd.wait_for("net_af_xdp1 .*MTU 1770, after that of cable1, which went from 1500 to 3000")
+        wait_until(lambda: self.relayd.metrics().get("relayd_port_mtu_bytes", port="net_af_xdp1") == 1770, "the MTU")
+
+
+class MtuOfTapTest(MachinesTestCase):
+    """The port's MTU is that of the TAP interface."""
+
+    def test_mtu(self):
+        alice, bob = self.bound_pair_on((self.alice, 4), (self.bob, 4))
+        mtu = lambda: self.relayd.metrics().get("relayd_port_mtu_bytes", port="net_tap0")
+        wait_until(lambda: mtu() == 1500, "the MTU")
+        self.relay.ip("link set relay0 mtu 1300")
+        wait_until(lambda: mtu() == 1300, "the smaller MTU")
+        alice.say(os.urandom(1300))
+        wait_until(lambda: self.relayd.metrics().dropped()["too_big"] == 1, "the drop")
+        self.relay.ip("link set relay0 mtu 1500")
+        wait_until(lambda: mtu() == 1500, "the MTU of before")
+        self.assert_relays(alice, bob, os.urandom(1300))
+        for wanted in (1502, 9000):  # More than at start, and more than buffers of 2,048 bytes hold.
+            self.relay.ip(f"link set relay0 mtu {wanted}")
+            says = self.relayd.wait_for(f"MTU ([0-9]+), after that of relay0, which went from [0-9]+ to {wanted}")
+            self.assertLessEqual(1502, int(says.group(1)))
+            self.assertLessEqual(int(says.group(1)), min(wanted, 2048))
+            self.assertIn(f" mtu {says.group(1)} ", self.relay.ip("link show dev wire0"))  # The device takes them, too.
+        self.relayd.wait_for("to 9000: the port takes no more")
+        self.assert_relays(alice, bob)
+        self.wait_at_rest(self.relayd)
 
 
 class TwoQueuesTest(MachinesTestCase):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Ports come, go and lose their link."""
 
+import re
 import signal
 import subprocess
 
@@ -38,8 +39,10 @@ class Ends:
         for _ in range(3):
             with Load(*pairs[0]) as load:
                 wait_until(lambda: load.heard > 50, "relayed data")
+                lines = len(self.relayd.lines)
                 self.relay.ip(f"link set {wire} down")
                 wait_until(lambda: up() == 0, "the link down in /metrics")
+                self.relayd.wait_for("the link is down", after=lines)
                 self.relay.ip(f"link set {wire} up")
                 wait_until(lambda: up() == 1, "the link up in /metrics")
                 before = load.heard
@@ -62,6 +65,24 @@ class Ends:
 class EndsOnTapTest(Ends, MachinesTestCase):
     kind = Tap
 
+    def test_tap_deleted(self):
+        """It comes again, with the index that it had; what is relayed does not notice."""
+        alice, bob = self.bound_pair_on((self.alice, 4), (self.bob, 6))
+        index = lambda: re.match(r"(\d+): relay0", self.relay.ip("-o link show dev relay0")).group(1)
+        for _ in range(2):
+            before = index(), self.appliance.mac(0)
+            lines = len(self.relayd.lines)
+            self.relay.ip("link delete relay0")
+            self.relayd.wait_for("net_tap0 .*relay0 was gone and was made anew", after=lines)
+            self.assert_relays(alice, bob)
+            self.assertEqual((index(), self.appliance.mac(0)), before)
+            self.relay.add_addresses("relay0", self.appliance.kind.addresses_of[0])
+            for machine in (self.alice, self.bob):
+                await_link(machine, machine.relay_ip(4), machine.relay_ip(6))
+        self.assertEqual(self.relayd.metrics().get("relayd_port_kernel_interface", port="net_tap0"), 1)
+        self.assert_relays(alice, bob)
+        self.wait_at_rest(self.relayd)
+
 
 class EndsOnAfXdpTest(Ends, MachinesTestCase):
     kind = AfXdp
@@ -71,6 +92,14 @@ class EndsOnAfXdpTest(Ends, MachinesTestCase):
             return subprocess.run([binary("relayd"), "--check", *self.appliance.flags(), f"--udp_port={udp_port}",
                                    "--api_listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0"],
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+
+    def test_interface_deleted(self):
+        self.relay.ip("link delete cable0")
+        self.relayd.wait_for("net_af_xdp0 .*cable0 is gone")
+        self.assertEqual(self.relayd.metrics().get("relayd_port_kernel_interface", port="net_af_xdp0"), 0)
+        self.assertEqual(self.relayd.metrics().total("relayd_port_link_up"), 0)
+        self.relayd.signal(signal.SIGTERM)
+        self.assertEqual(self.relayd.wait(), 0)
 
     def test_check_beside_a_relayd_that_runs(self):
         """It touches nothing, whether it is for the same UDP port or for another one."""

@@ -206,7 +206,7 @@ relay::Path WorkerWorld::PathOf(const PacketRow& row, uint16_t port_index) const
   path.link = {.port = static_cast<uint16_t>(ports[port_index].id + 1),
                .vlan = static_cast<uint16_t>(row.vlan.value_or(0) & 0xfff),
                .mac = row.from_mac};
-  path.interface = path.remote.IsIpv4() ? 0 : ports[port_index].kernel_interface;
+  path.interface = path.remote.IsIpv4() ? 0 : ports[port_index].kernel_interface.Get();
   return path;
 }
 
