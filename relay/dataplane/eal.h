@@ -16,13 +16,15 @@ namespace relay {
 
 // `options.eal` as EAL's argv, with what relayd adds unless the string says otherwise:
 //  - `--no-pci` unless a device is named by -a/--allow: relayd takes over no NIC that nobody named;
-//  - `--in-memory` unless there is --no-huge, or --huge-dir, --huge-unlink or --legacy-mem, which want files or exclude it; `--no-shconf`
+//  - `--in-memory` unless there is --no-huge, or --huge-dir, --huge-unlink or --legacy-mem, which want files or exclude
+//  it; `--no-shconf`
 //    with --no-huge, so that several can run;
 //  - `-l` with the calling thread's first core unless there is -l/-c/--lcores: workers are threads of relayd's own;
 //  - our steering program to each net_af_xdp vdev without xdp_prog (and busy_budget=0), whose object is `steer_object`;
 //  - `--log-level=*:warning`, in front, so that the string's own levels count.
 // An error: quoting that does not end, an argument that relayd has a flag for, or one that would end the process;
-// a device named twice; a socket in no folder; several queues or vdevs of one AF_XDP interface under our program, which steers to one.
+// a device named twice; a socket in no folder; several queues or vdevs of one AF_XDP interface under our program, which
+// steers to one.
 absl::StatusOr<std::vector<std::string>> EalArguments(const DpdkOptions& options, const std::string& steer_object);
 
 // Writes the steering program, made for `udp_port`, to a file of its own for EAL to load.
