@@ -76,14 +76,16 @@ def relay_under(machine, *flags, endpoints=1, idle="poll"):
         yield relayd, generator
 
 
-def capacity(machine):
-    """(Packets a second that the worker would relay at most, and those that the generator got through it)"""
+def capacity(machine, windows=1):
+    """(Packets a second that the worker would relay at most, and those that the generator got through it), each in the worst
+    of the windows of three seconds: what a shared machine does in good ones it does not keep up."""
     with relay_under(machine, "--pairs=100", "--rate=max", "--warmup=0s", "--duration=1h") as (relayd, generator):
         generator.loaded()
         time.sleep(0.5)
-        seen = window(relayd, machine, 3)
-    note(f"capacity: {seen.mpps:.3f} Mpps passed at most, worker {100 * seen.busy:.0f} % busy")
-    return seen.mpps * 1e6 / max(seen.busy, 0.01), seen.mpps * 1e6
+        seen = [window(relayd, machine, 3) for _ in range(windows)]
+    worst = min(seen, key=lambda one: one.mpps)
+    note(f"capacity: {worst.mpps:.3f} Mpps passed at most, worker {100 * worst.busy:.0f} % busy")
+    return min(one.mpps * 1e6 / max(one.busy, 0.01) for one in seen), worst.mpps * 1e6
 
 
 def flood(machine):
@@ -108,7 +110,7 @@ def own_drops(metrics):
 
 
 def soak(machine):
-    worker, passed = capacity(machine)
+    worker, passed = capacity(machine, windows=5)
     rate = 0.8 * min(worker, passed)
     # Either core of a virtual machine is away for tens of milliseconds now and then. What was due then is sent late, and
     # looked for like all others; virtio has no queue to overflow meanwhile.
