@@ -67,9 +67,10 @@ void EndpointTable::Populate() {
 void EndpointTable::Bind(Endpoint& endpoint, size_t leg, const Path& path) {
   endpoint.binding[leg].Publish(path);
   std::array<Path, 2> at;
-  const bool both = endpoint.binding[0].Load(at[0]) & endpoint.binding[1].Load(at[1]);
+  const bool first = endpoint.binding[0].Load(at[0]);
+  const bool second = endpoint.binding[1].Load(at[1]);
   // Two legs of one address are one source: the bindings' order says whose its packets are.
-  if (!both || at[0].remote == at[1].remote) {
+  if (!first || !second || at[0].remote == at[1].remote) {
     for (Flow& flow : endpoint.flow) flow.Clear();
     return PublishSlot(endpoint, at, /*reads_bindings=*/true);
   }
