@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "ingress/tls_fixture.h"
+#include "relay/control/http_test_server.h"
 #include "relay/control/text.h"
 
 namespace ingress {
@@ -86,16 +87,8 @@ class EmbeddedNodeTest : public testing::Test {
     prometheus::TextSerializer().Serialize(text, families);
     return text.str();
   }
-  static bool Await(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-  }
   bool AwaitMetric(const std::string& line) const {
-    return Await([&] { return Metrics().find(line + "\n") != std::string::npos; });
+    return relay::Await([&] { return Metrics().find(line + "\n") != std::string::npos; });
   }
 
   const std::string path_ = TestFolder() + "/serve.json";
@@ -127,7 +120,7 @@ TEST_F(EmbeddedNodeTest, ADrainEndsIdleConnections) {
   node_->Drain();
   EXPECT_EQ(client.Receive(), "");
   client.peer().Close();
-  EXPECT_TRUE(Await([&] { return node_->connections() == 0; }));
+  EXPECT_TRUE(relay::Await([&] { return node_->connections() == 0; }));
 }
 
 TEST_F(EmbeddedNodeTest, WithoutRoomItSaysSoAndCountsIt) {

@@ -10,6 +10,7 @@
 
 #include "ingress/node/funnel_fixture.h"
 #include "ingress/node/node_check.h"
+#include "relay/control/http_test_server.h"
 
 namespace ingress {
 namespace {
@@ -50,7 +51,7 @@ class FunnelNodeTest : public testing::Test {
   }
   void Start() {
     thread_ = std::thread([this] { status_ = RunNode(options_, {.loop = loop_, .https = site_}); });
-    ASSERT_TRUE(Await([this] { return Get("/readyz").starts_with("200"); }));
+    ASSERT_TRUE(relay::Await([this] { return Get("/readyz").starts_with("200"); }));
   }
   // Ends the node, and says how long that took.
   std::chrono::milliseconds End(int signal) {
@@ -61,14 +62,6 @@ class FunnelNodeTest : public testing::Test {
     }
     site_.Clear();
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-  }
-  static bool Await(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
   }
   // Status and body; "" without a connection.
   std::string Get(const std::string& path, const std::string& host = "localhost") const {
@@ -81,7 +74,7 @@ class FunnelNodeTest : public testing::Test {
     return body == std::string::npos ? "" : answer.substr(9, 4) + answer.substr(body + 4);
   }
   bool AwaitMetric(const std::string& line) const {
-    return Await([&] { return Get("/metrics").find(line + "\n") != std::string::npos; });
+    return relay::Await([&] { return Get("/metrics").find(line + "\n") != std::string::npos; });
   }
   // A served connection, behind its handshake.
   TlsClient Client() const {
@@ -132,7 +125,7 @@ TEST_F(FunnelNodeTest, ReloadsAndKeepsTheOldConfigIfTheNewOneIsBad) {
   Client();
   WriteConfig("other words", api_);
   kill(getpid(), SIGHUP);
-  EXPECT_TRUE(Await([&] { return Get("/v0/status").find("other words") != std::string::npos; }));
+  EXPECT_TRUE(relay::Await([&] { return Get("/v0/status").find("other words") != std::string::npos; }));
   // An address that is taken refuses the whole config.
   const TestListener taken;
   WriteConfig("never seen", taken.addr());
@@ -163,8 +156,8 @@ TEST_F(FunnelNodeTest, DrainsUntilItIsEmpty) {
   Start();
   TlsClient client = Client();
   kill(getpid(), SIGUSR1);
-  EXPECT_TRUE(Await([&] { return Get("/readyz").starts_with("503"); }));
-  EXPECT_TRUE(Await([&] { return ListenTcp(api_, 1).ok(); }));  // Nobody listens there.
+  EXPECT_TRUE(relay::Await([&] { return Get("/readyz").starts_with("503"); }));
+  EXPECT_TRUE(relay::Await([&] { return ListenTcp(api_, 1).ok(); }));  // Nobody listens there.
   EXPECT_TRUE(client.Send("still here"));
   EXPECT_EQ(client.Receive(), "still here");
   client.EndWrite();

@@ -1,6 +1,6 @@
 // An endpoint: two clients' legs under one VNI. 448 bytes, seven cache lines; who writes what is said at each field.
 //
-// Most packets touch one of them, their sender's Flow; those over IPv6 or with a VLAN tag the Bindings too.
+// Most packets touch one of them, their sender's Flow; those over IPv6 or with a VLAN tag the receiver's Binding too.
 #ifndef RELAYD_RELAY_CORE_ENDPOINT_H_
 #define RELAYD_RELAY_CORE_ENDPOINT_H_
 
